@@ -1,0 +1,163 @@
+import { domainBackoffSeconds } from './backoff.ts';
+import { raiseFor, type IncidentDraft, type IncidentOp, mergeDrafts } from './incidents.ts';
+import { statusOf } from './status.ts';
+import { isFailure, isSuccess } from './types.ts';
+import type { EventOutcome, EventType, FailurePolicy, LedgerEvent, TlsMode, TlsStatus } from './types.ts';
+
+/** What the events of a domain have said so far. All that stands in `custom_domains` follows from it and the domain's settings. */
+export interface CertState {
+  readonly lastEventId: string | null;
+  readonly lastEventType: EventType | null;
+  readonly lastEventAt: number | null;
+  readonly certificateRef: string | null;
+  readonly notBefore: number | null;
+  readonly notAfter: number | null;
+  readonly renewalDueAt: number | null;
+  readonly error: string | null;
+  readonly failureCount: number;
+  readonly lastFailureAt: number | null;
+}
+
+/** The domain's own settings, which no event changes. */
+export interface DomainSettings {
+  readonly tlsMode: TlsMode;
+  readonly routed: boolean;
+  readonly failurePolicy: FailurePolicy;
+}
+
+export const emptyState: CertState = {
+  lastEventId: null,
+  lastEventType: null,
+  lastEventAt: null,
+  certificateRef: null,
+  notBefore: null,
+  notAfter: null,
+  renewalDueAt: null,
+  error: null,
+  failureCount: 0,
+  lastFailureAt: null,
+};
+
+type Key = { readonly occurredAt: number; readonly id: string };
+
+/** The one order of a domain's events: (occurredAt, id). */
+export const compareEvents = (a: Key, b: Key): number =>
+  a.occurredAt - b.occurredAt || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+
+/** True when the state already reflects this event or a later one: then only the ledger can tell what it changes. */
+export const isLate = (state: CertState, event: Key): boolean =>
+  state.lastEventAt !== null &&
+  state.lastEventId !== null &&
+  compareEvents(event, { occurredAt: state.lastEventAt, id: state.lastEventId }) <= 0;
+
+const defaultReason = (type: EventType): string =>
+  type === 'issuance_failed' ? 'certificate issuance failure' : 'certificate renewal failure';
+
+/** A certificate's validity is replaced as a pair, so that a lifetime is never made of two certificates. */
+const given = (state: CertState, event: LedgerEvent): Pick<CertState, 'certificateRef' | 'notBefore' | 'notAfter' | 'renewalDueAt'> => ({
+  certificateRef: event.certificateRef ?? state.certificateRef,
+  notBefore: event.notAfter === null ? state.notBefore : event.notBefore,
+  notAfter: event.notAfter ?? state.notAfter,
+  renewalDueAt: event.renewalDueAt ?? state.renewalDueAt,
+});
+
+/** The next state after an event that is later than all the state reflects (contract 2). */
+export const step = (state: CertState, event: LedgerEvent): CertState => {
+  const seen = { lastEventId: event.id, lastEventType: event.eventType, lastEventAt: event.occurredAt };
+  if (isFailure(event.eventType)) {
+    return {
+      ...state,
+      ...seen,
+      error: event.reason ?? defaultReason(event.eventType),
+      failureCount: state.failureCount + 1,
+      lastFailureAt: event.occurredAt,
+    };
+  }
+  if (isSuccess(event.eventType)) {
+    return { ...state, ...seen, ...given(state, event), error: null, failureCount: 0, lastFailureAt: null };
+  }
+  return { ...state, ...seen, ...given(state, event) };
+};
+
+export type OpenIncidents = ReadonlyMap<IncidentDraft['type'], IncidentDraft>;
+
+/** State and open incidents after all events of a domain, given in any order and with any repeats. */
+export const foldHistory = (events: Iterable<LedgerEvent>): { state: CertState; open: OpenIncidents } => {
+  const byId = new Map<string, LedgerEvent>();
+  for (const event of events) byId.set(event.id, event);
+  let state = emptyState;
+  const open = new Map<IncidentDraft['type'], IncidentDraft>();
+  for (const event of [...byId.values()].sort(compareEvents)) {
+    state = step(state, event);
+    const raised = raiseFor(event);
+    if (raised === null) open.clear();
+    else {
+      const before = open.get(raised.type);
+      open.set(raised.type, before ? mergeDrafts(before, raised) : raised);
+    }
+  }
+  return { state, open };
+};
+
+export interface FoldResult {
+  readonly state: CertState;
+  readonly outcomes: ReadonlyMap<string, EventOutcome>;
+  readonly incidents: readonly IncidentOp[];
+}
+
+/** What events that came too late change about incidents: only what the full fold still shows as open or not. */
+const lateIncidents = (late: readonly LedgerEvent[], open: OpenIncidents): IncidentOp[] => {
+  const ops: IncidentOp[] = [];
+  for (const event of late) {
+    const raised = raiseFor(event);
+    if (raised === null) ops.push({ kind: 'resolve', byEventId: event.id, except: [...open.keys()] });
+    else {
+      const current = open.get(raised.type);
+      if (current?.eventIds.has(event.id)) ops.push({ kind: 'raise', draft: current });
+    }
+  }
+  return ops;
+};
+
+/**
+ * Folds new events of one domain into its state, whatever order they come in.
+ *
+ * @param history the domain's applied events from the ledger; asked for only when {@link isLate} holds for one of `fresh`.
+ * @returns the state a full fold in order would give, each new event's outcome, and what changes about incidents.
+ */
+export const fold = (state: CertState, fresh: readonly LedgerEvent[], history: readonly LedgerEvent[] = []): FoldResult => {
+  const sorted = fresh.toSorted(compareEvents);
+  const late = sorted.filter((event) => isLate(state, event));
+  const outcomes = new Map<string, EventOutcome>();
+  const incidents: IncidentOp[] = [];
+  let next = state;
+  if (late.length > 0) {
+    const settled = foldHistory([...history, ...late]);
+    next = settled.state;
+    for (const event of late) outcomes.set(event.id, 'superseded');
+    incidents.push(...lateIncidents(late, settled.open));
+  }
+  for (const event of sorted.slice(late.length)) {
+    next = step(next, event);
+    outcomes.set(event.id, 'applied');
+    const raised = raiseFor(event);
+    incidents.push(raised === null ? { kind: 'resolve', byEventId: event.id, except: [] } : { kind: 'raise', draft: raised });
+  }
+  return { state: next, outcomes, incidents };
+};
+
+/** The columns of `custom_domains` that follow from the state and the settings at `now` (epoch ms). */
+export interface DomainView {
+  readonly tlsStatus: TlsStatus;
+  readonly backoffSeconds: number;
+  readonly nextRetryAt: number | null;
+}
+
+export const viewOf = (settings: DomainSettings, state: CertState, now: number, warnDays: number): DomainView => {
+  const backoffSeconds = domainBackoffSeconds(settings.failurePolicy, state.failureCount);
+  return {
+    tlsStatus: statusOf({ ...settings, ...state }, now, warnDays),
+    backoffSeconds,
+    nextRetryAt: state.lastFailureAt === null ? null : state.lastFailureAt + backoffSeconds * 1000,
+  };
+};

@@ -1,0 +1,29 @@
+const rfc3339 = /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(?:\.(\d+))?([Zz]|[+-]\d{2}:\d{2})$/;
+const maxEpochMs = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
+/**
+ * Reads a time as it stands on the wire: RFC 3339 (section 5.6, the offset is required) or epoch milliseconds as an integer.
+ *
+ * @returns epoch milliseconds, or null when it is neither, or lies outside the years 1970 to 9999.
+ */
+export const parseTime = (value: unknown): number | null => {
+  if (typeof value === 'number') return Number.isInteger(value) && value >= 0 && value <= maxEpochMs ? value : null;
+  if (typeof value !== 'string' || value.length > 64) return null;
+  const match = rfc3339.exec(value);
+  if (match === null) return null;
+  const [, year, month, day, hour, minute, second, fraction = '', offset = 'Z'] = match;
+  const wall = Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second));
+  // Date.UTC rolls 31 February over to March and 25:00 to the next day; a real date comes back unchanged.
+  const unchanged = new Date(wall).toISOString().startsWith(`${year}-${month}-${day}T${hour}:${minute}:${second}`);
+  const shift = offset.length === 1 ? 0 : offsetMinutes(offset);
+  if (!unchanged || shift === null) return null;
+  const epoch = wall - shift * 60_000 + Number(fraction.slice(0, 3).padEnd(3, '0'));
+  return epoch >= 0 && epoch <= maxEpochMs ? epoch : null;
+};
+
+const offsetMinutes = (offset: string): number | null => {
+  const hours = Number(offset.slice(1, 3));
+  const minutes = Number(offset.slice(4, 6));
+  if (hours > 23 || minutes > 59) return null;
+  return (offset.startsWith('-') ? -1 : 1) * (hours * 60 + minutes);
+};
