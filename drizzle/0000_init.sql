@@ -145,11 +145,6 @@ CREATE TABLE "certificate_incidents" (
 	CONSTRAINT "certificate_incidents_tier" CHECK ("certificate_incidents"."tier" between 1 and 3)
 );
 --> statement-breakpoint
-CREATE TABLE "queue_epoch" (
-	"id" boolean PRIMARY KEY DEFAULT true NOT NULL,
-	"epoch" uuid NOT NULL
-);
---> statement-breakpoint
 CREATE TABLE "tunnels" (
 	"id" uuid PRIMARY KEY NOT NULL,
 	"org_id" text,

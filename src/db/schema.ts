@@ -266,9 +266,3 @@ export const eventCounts = pgTable('event_counts', {
   resolved: boolean('resolved').notNull(),
   n: bigint('n', { mode: 'number' }).notNull(),
 });
-
-/** One row: the epoch that the queue's store must carry; another one there, or none, means it has lost its memory. */
-export const queueEpoch = pgTable('queue_epoch', {
-  id: boolean('id').primaryKey().default(true),
-  epoch: uuid('epoch').notNull(),
-});

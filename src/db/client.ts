@@ -1,0 +1,79 @@
+import { sql as drizzleSql } from 'drizzle-orm';
+import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
+import postgres from 'postgres';
+import { AppError, StartError } from '../errors.ts';
+import * as schema from './schema.ts';
+
+export type Sql = postgres.Sql;
+export type Tx = postgres.TransactionSql;
+export type Orm = PostgresJsDatabase<typeof schema>;
+
+/**
+ * One pool, two ways in: `orm` for everything, `sql` for the hot statements. Through `sql`, times come back as text and are
+ * best read as epoch numbers, because Drizzle takes over the pool's time parsers.
+ */
+export interface Db {
+  readonly sql: Sql;
+  readonly orm: Orm;
+  close(): Promise<void>;
+}
+
+export interface ConnectOptions {
+  readonly max: number;
+  readonly name: string;
+}
+
+export const connectDb = (url: string, { max, name }: ConnectOptions): Db => {
+  const sql = postgres(url, {
+    max,
+    connect_timeout: 5,
+    idle_timeout: 300,
+    max_lifetime: 3600,
+    backoff: (attempt) => Math.min(1, 0.05 * 2 ** attempt),
+    connection: { application_name: name },
+    onnotice: () => undefined,
+  });
+  return { sql, orm: drizzle(sql, { schema }), close: () => sql.end({ timeout: 5 }) };
+};
+
+const settings = ['fsync', 'full_page_writes', 'synchronous_commit'] as const;
+
+/** Checks that a commit on this server means durable storage; 202 promises no less. */
+export const assertDurable = async ({ orm }: Db): Promise<void> => {
+  const rows = await orm.execute<{ name: string; setting: string }>(
+    drizzleSql`select name, setting from pg_settings where name in ('fsync', 'full_page_writes', 'synchronous_commit')`,
+  );
+  const off = settings.filter((name) => rows.find((row) => row.name === name)?.setting === 'off');
+  if (off.length > 0) {
+    throw new StartError(`PostgreSQL runs with ${off.join(', ')} off, so a commit is not durable: turn ${off.length > 1 ? 'them' : 'it'} on`);
+  }
+};
+
+const connectionCodes = new Set([
+  'CONNECTION_CLOSED', 'CONNECTION_ENDED', 'CONNECTION_DESTROYED', 'CONNECT_TIMEOUT',
+  'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENOENT',
+]);
+// 08 connection, 25006 read-only, 40 rollback (deadlock, serialization), 53 resources, 55P03 lock, 57 intervention, 58 system.
+const passingStates = /^(?:08|25006|40|53|55P03|57|58)/;
+
+const codeOf = (error: unknown): string => {
+  for (let current = error; current instanceof Error; current = current.cause) {
+    if ('code' in current && typeof current.code === 'string') return current.code;
+  }
+  return '';
+};
+
+/** A fault of our own infrastructure: the statement may succeed later, unchanged. */
+export const isInfrastructureFault = (error: unknown): boolean => {
+  const code = codeOf(error);
+  return connectionCodes.has(code) || passingStates.test(code);
+};
+
+/** A statement refused for its data (SQLSTATE classes 22 and 23): the same data is refused for ever. */
+export const isDataFault = (error: unknown): boolean => /^2[23]/.test(codeOf(error));
+
+/** Turns a fault of the database into the error that a caller is told. */
+export const asUnavailable = (error: unknown): unknown =>
+  isInfrastructureFault(error)
+    ? new AppError('unavailable', 'The database is not available; try again', { retryAfterSeconds: 2, cause: error })
+    : error;

@@ -1,0 +1,32 @@
+/** A job that carries one event: after a failed try, or a replay. `tries` is the event's retry_count when the job is made. */
+export interface EventJob {
+  readonly id: string;
+  readonly generation: number;
+  readonly tries: number;
+  readonly delayMs: number;
+  /** The event is given up in the ledger; the job only has to end in the failed set, where operators look. */
+  readonly dead?: boolean;
+}
+
+export interface QueueDepth {
+  readonly queue: string;
+  readonly state: string;
+  readonly jobs: number;
+}
+
+/** The queue side of the pipe. Every call may fail or hang with the store away: callers bound it and never depend on it. */
+export interface Queues {
+  /** `redis` or `postgres`. */
+  readonly backend: 'redis' | 'postgres';
+  /** One job for a committed group. */
+  enqueueGroup(groupId: string, eventIds: readonly string[]): Promise<void>;
+  /** One job per event, with the id `<eventId>-<generation>`; the job of an older generation is dropped. */
+  enqueueEvents(jobs: readonly EventJob[]): Promise<void>;
+  /** Of these jobs of cert-events, those that a worker will still run. */
+  carried(jobIds: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Jobs per queue and state. */
+  depths(): Promise<readonly QueueDepth[]>;
+  /** Resolves when the store answers. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
