@@ -1,0 +1,34 @@
+// Formatting, lint, types and dead code, side by side; prints what failed and nothing else.
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
+const modules = path.join(root, 'node_modules');
+const checks = [
+  ['format', 'oxfmt/bin/oxfmt', ['--check'], 'run: npm run format'],
+  ['lint', 'oxlint/bin/oxlint', ['--type-aware', '--deny-warnings'], 'see above'],
+  ['types', 'typescript/bin/tsc', ['--noEmit'], 'see above'],
+  ['dead code', 'knip/bin/knip.js', ['--no-progress'], 'see above'],
+];
+
+function check([name, file, args, hint]) {
+  return new Promise((resolve) => {
+    const started = performance.now();
+    let output = '';
+    const child = spawn(process.execPath, [path.join(modules, file), ...args], { cwd: root });
+    child.stdout.on('data', (chunk) => (output += chunk));
+    child.stderr.on('data', (chunk) => (output += chunk));
+    child.on('close', (code) => {
+      const seconds = ((performance.now() - started) / 1000).toFixed(1);
+      if (code !== 0) process.stdout.write(`\n── ${name} ──\n${output.trim()}\n`);
+      process.stdout.write(
+        `${code === 0 ? 'ok    ' : 'FAILED'} ${name} (${seconds} s)${code === 0 ? '' : `: ${hint}`}\n`,
+      );
+      resolve(code === 0);
+    });
+  });
+}
+
+const results = await Promise.all(checks.map(check));
+process.exitCode = results.every(Boolean) ? 0 : 1;
