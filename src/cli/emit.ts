@@ -7,9 +7,8 @@ import { EmitInputError, readCertificate } from '../emit/certificate.ts';
 import type { CertificateFacts } from '../emit/certificate.ts';
 import { buildEvents } from '../emit/event.ts';
 import type { Happening, OutgoingEvent } from '../emit/event.ts';
+import { reportJson, reportLines } from '../emit/report.ts';
 import { emitEvents, exitCodeOf } from '../emit/run.ts';
-import type { EmitReport } from '../emit/run.ts';
-import type { Delivery } from '../emit/deliver.ts';
 import { readTarget, readText, renewalDue, spoolDirectory } from '../emit/settings.ts';
 import type { Env, SettingOptions } from '../emit/settings.ts';
 import { normalizeDomain } from '../lifecycle/domain-name.ts';
@@ -18,7 +17,6 @@ import type { CallbackAction, CallbackClass, EventType } from '../lifecycle/type
 
 /** ACME clients end a hook after two minutes (lego) or wait for it (certbot): half of that leaves room. */
 const budgetMs = 60_000;
-const listedProblems = 20;
 
 /** What the command touches outside the file system. `now` gives epoch milliseconds, `stdout` and `stderr` take one line. */
 export interface EmitIo {
@@ -112,20 +110,30 @@ const emit = async (io: EmitIo, options: EmitOptions): Promise<number> => {
     sleep,
     ...(options.flush === true ? {} : { budgetMs }),
   });
-  if (options.json === true) io.stdout(JSON.stringify(jsonReport(report)));
-  else print(io, report);
+  if (options.json === true) {
+    io.stdout(JSON.stringify(reportJson(report)));
+    return exitCodeOf(report);
+  }
+  const { out, err } = reportLines(report);
+  for (const line of out) io.stdout(`notafter emit: ${line}`);
+  for (const line of err) io.stderr(`notafter emit: ${line}`);
   return exitCodeOf(report);
 };
 
-const eventsOf = (io: EmitIo, options: EmitOptions, target: { source: string; cluster: string | undefined }): OutgoingEvent[] => {
-  const certificate = options.pem === undefined ? undefined : readCertificate(readText(options.pem, 'The file of --pem cannot be read.'));
+const eventsOf = (
+  io: EmitIo,
+  options: EmitOptions,
+  target: { source: string; cluster: string | undefined },
+): OutgoingEvent[] => {
+  const certificate =
+    options.pem === undefined ? undefined : readCertificate(readText(options.pem, 'The file of --pem cannot be read.'));
   const due = options.renewalDue ?? io.env['NOTAFTER_RENEWAL_DUE'];
   return buildEvents({
     ...target,
     client: options.client ?? target.source,
     happening: happeningOf(options),
     occurredAt: occurredAt(options, certificate, io.now()),
-    domains: (options.domain ?? []).map(hostName),
+    domains: hostNames(io, options),
     nonce: randomBytes(4).toString('hex'),
     host: hostname(),
     ...(certificate && { certificate }),
@@ -149,41 +157,23 @@ const happeningOf = ({ event, class: cls, action, attempt }: EmitOptions): Happe
  * The file's time counts only within the certificate's own validity: a copy may carry any.
  */
 const occurredAt = (options: EmitOptions, certificate: CertificateFacts | undefined, now: number): number => {
-  const fresh = options.event?.endsWith('_succeeded') === true || (options.action === 'succeeded' && options.class !== 'deployment');
+  const fresh =
+    options.event?.endsWith('_succeeded') === true ||
+    (options.action === 'succeeded' && options.class !== 'deployment');
   if (!fresh || certificate === undefined || options.pem === undefined || options.pem === '-') return now;
   const written = Math.floor(statSync(options.pem).mtimeMs);
   return written >= certificate.notBefore && written <= now ? written : now;
 };
 
-const hostName = (value: string): string => {
-  const name = normalizeDomain(value);
-  if (name === null) throw new EmitInputError('--domain must be a host name.');
-  return name;
-};
-
-const print = (io: EmitIo, report: EmitReport): void => {
-  const own = report.deliveries.slice(0, report.own);
-  const older = report.deliveries.slice(report.own);
-  if (report.spoolProblem !== undefined) io.stderr(`notafter emit: ${report.spoolProblem}`);
-  for (const delivery of own) line(io, delivery);
-  for (const delivery of older.filter(({ outcome }) => outcome === 'rejected').slice(0, listedProblems)) line(io, delivery);
-  const sent = older.filter(({ outcome }) => outcome === 'accepted' || outcome === 'duplicate').length;
-  const waiting = older.filter(({ outcome }) => outcome === 'spooled').length;
-  if (sent > 0) io.stdout(`notafter emit: ${sent} from the spool delivered`);
-  if (waiting > 0) io.stderr(`notafter emit: ${waiting} more in the spool`);
-  if (report.refusal !== undefined) io.stderr('notafter emit: mend the settings, then run notafter emit --flush');
-};
-
-const line = (io: EmitIo, { outcome, domain, eventType, eventId, message }: Delivery): void => {
-  const print = outcome === 'accepted' || outcome === 'duplicate' || outcome === 'taken' ? io.stdout : io.stderr;
-  print(`notafter emit: ${[outcome, domain, eventType, eventId].filter(Boolean).join(' ')}${message ? ` (${message})` : ''}`);
-};
-
-const jsonReport = ({ deliveries, refusal, spoolProblem }: EmitReport): object => {
-  const count = (wanted: string) => deliveries.filter(({ outcome }) => outcome === wanted).length;
-  const counts = { accepted: count('accepted'), duplicate: count('duplicate'), spooled: count('spooled'), rejected: count('rejected') };
-  return { ...counts, refusal, spoolProblem, events: deliveries.map(({ name: _, ...rest }) => rest) };
-};
+/** ACME clients also order certificates for IP addresses: a hook reports the names beside them, a person is told. */
+const hostNames = (io: EmitIo, { domain = [], hook }: EmitOptions): string[] =>
+  domain.flatMap((value) => {
+    const name = normalizeDomain(value);
+    if (name !== null) return [name];
+    if (hook !== true) throw new EmitInputError('--domain must be a host name.');
+    io.stderr('notafter emit: one --domain is no host name and is left out.');
+    return [];
+  });
 
 const collect = (value: string, previous: readonly string[] = []): string[] => [...previous, value];
 

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { readCertificate } from './certificate.ts';
 
-const pem = (name: string): string => readFileSync(new URL(`../../test/e2e/support/pem/${name}`, import.meta.url), 'utf8');
+const pem = (name: string): string =>
+  readFileSync(new URL(`../../test/e2e/support/pem/${name}`, import.meta.url), 'utf8');
 
 describe('readCertificate', () => {
   it('reads the leaf of a chain, as openssl shows it', () => {
@@ -23,7 +24,11 @@ describe('readCertificate', () => {
   });
 
   it.each([
-    ['a private key beside it', `-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n${pem('chain.pem')}`, /private key/],
+    [
+      'a private key beside it',
+      `-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n${pem('chain.pem')}`,
+      /private key/,
+    ],
     ['an encrypted key after it', `${pem('chain.pem')}-----BEGIN ENCRYPTED PRIVATE KEY-----\n`, /private key/],
     ['the CA first', pem('ca-first.pem'), /Put the leaf first/],
     ['no host name', pem('no-name.pem'), /no DNS name/],

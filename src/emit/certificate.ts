@@ -30,7 +30,9 @@ const altName = /([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^,"]*)(?:, |$)/y;
  */
 export const readCertificate = (pem: string): CertificateFacts => {
   if (privateKeyBlock.test(pem)) {
-    throw new EmitInputError('The PEM holds a private key. Give the certificate alone (cert.pem, fullchain.pem or .crt).');
+    throw new EmitInputError(
+      'The PEM holds a private key. Give the certificate alone (cert.pem, fullchain.pem or .crt).',
+    );
   }
   const blocks = pem.match(certificateBlock) ?? [];
   const [leafPem] = blocks;

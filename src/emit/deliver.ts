@@ -70,7 +70,11 @@ export const deliver = async (options: DeliverOptions): Promise<DeliveryReport> 
   return { deliveries, refusal };
 };
 
-const sendWithRetries = async (options: DeliverOptions, body: string, delays: readonly number[]): Promise<SendResult> => {
+const sendWithRetries = async (
+  options: DeliverOptions,
+  body: string,
+  delays: readonly number[],
+): Promise<SendResult> => {
   let result = await options.send(body);
   for (const delay of delays) {
     if (result.kind !== 'unavailable') return result;

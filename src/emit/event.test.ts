@@ -5,7 +5,9 @@ import { readCertificate } from './certificate.ts';
 import { buildEvents, eventTypeOf } from './event.ts';
 import type { Occurrence } from './event.ts';
 
-const certificate = readCertificate(readFileSync(new URL('../../test/e2e/support/pem/chain.pem', import.meta.url), 'utf8'));
+const certificate = readCertificate(
+  readFileSync(new URL('../../test/e2e/support/pem/chain.pem', import.meta.url), 'utf8'),
+);
 const now = Date.parse('2027-01-02T03:04:05Z');
 const base: Occurrence = {
   source: 'certbot',
@@ -17,7 +19,12 @@ const base: Occurrence = {
   nonce: 'n1',
   host: 'host-1',
 };
-const failure: Occurrence = { ...base, happening: { eventType: 'renewal_failed' }, domains: ['a.example'], reason: 'timeout' };
+const failure: Occurrence = {
+  ...base,
+  happening: { eventType: 'renewal_failed' },
+  domains: ['a.example'],
+  reason: 'timeout',
+};
 const ids = (occurrence: Occurrence): string[] => buildEvents(occurrence).map(({ sourceEventId }) => sourceEventId);
 
 describe('buildEvents', () => {
@@ -73,7 +80,8 @@ describe('buildEvents', () => {
   });
 
   it('keeps ids of the longest names within bounds, and apart', () => {
-    const long = (first: string): string => [first, 'a'.repeat(60), 'b'.repeat(60), 'c'.repeat(60), 'd'.repeat(60)].join('.');
+    const long = (first: string): string =>
+      [first, 'a'.repeat(60), 'b'.repeat(60), 'c'.repeat(60), 'd'.repeat(60)].join('.');
     const made = ids({ ...failure, domains: [long('x'), long('y')] });
     expect(made.every((id) => id.length <= 200)).toBe(true);
     expect(new Set(made).size).toBe(2);
@@ -81,7 +89,11 @@ describe('buildEvents', () => {
 
   it.each([
     ['no name at all', { ...failure, domains: [] }, /--pem or --domain/],
-    ['a name that the certificate does not hold', { ...base, certificate, domains: ['other.example'] }, /does not hold/],
+    [
+      'a name that the certificate does not hold',
+      { ...base, certificate, domains: ['other.example'] },
+      /does not hold/,
+    ],
   ])('refuses %s', (_, occurrence, message) => {
     expect(() => buildEvents(occurrence)).toThrow(message);
   });
@@ -103,7 +115,10 @@ describe('eventTypeOf', () => {
   it.each([
     [{}, /Give --event/],
     [{ callback: { class: 'challenge', action: 'started' } } as const, /Give --event/],
-    [{ eventType: 'issuance_failed', callback: { class: 'renewal', action: 'failed' } } as const, /mean renewal_failed/],
+    [
+      { eventType: 'issuance_failed', callback: { class: 'renewal', action: 'failed' } } as const,
+      /mean renewal_failed/,
+    ],
   ])('refuses %j', (happening, message) => {
     expect(() => eventTypeOf(happening)).toThrow(message);
   });

@@ -127,4 +127,8 @@ const isoTime = (epochMs: number): string => new Date(epochMs).toISOString();
 
 // Control characters (NUL is refused by the receiver, escape sequences garble a terminal) become blanks; tab and line feed stay.
 const cleanReason = (reason: string): string =>
-  reason.replace(/[^\P{Cc}\t\n]/gu, ' ').trim().slice(0, maxReasonLength).toWellFormed();
+  reason
+    .replace(/[^\P{Cc}\t\n]/gu, ' ')
+    .trim()
+    .slice(0, maxReasonLength)
+    .toWellFormed();

@@ -18,7 +18,11 @@ export interface LockOptions {
  *
  * @returns what `work` gave, or undefined when the lock stayed taken for `waitMs`.
  */
-export const withLock = async <T>(directory: string, options: LockOptions, work: () => Promise<T>): Promise<T | undefined> => {
+export const withLock = async <T>(
+  directory: string,
+  options: LockOptions,
+  work: () => Promise<T>,
+): Promise<T | undefined> => {
   const path = join(directory, 'lock');
   const deadline = options.now() + options.waitMs;
   while (!tryLock(path, options.now())) {

@@ -105,14 +105,19 @@ describe('emitEvents', () => {
   it('sets a rejected event aside and reports why', async () => {
     ingest.answer = () => ({ status: 400, body: { message: 'domain must be a host name' } });
     const report = await run(failuresOf('a.example'));
-    expect(report.deliveries[0]).toMatchObject({ outcome: 'rejected', message: 'HTTP 400: domain must be a host name' });
+    expect(report.deliveries[0]).toMatchObject({
+      outcome: 'rejected',
+      message: 'HTTP 400: domain must be a host name',
+    });
     expect(exitCodeOf(report)).toBe(1);
     expect(spooled()).toEqual([]);
     expect(readdirSync(join(directory, 'rejected'))).toHaveLength(1);
   });
 
   it('keeps events that are refused for the settings, and asks once only', async () => {
-    const wrong = { sender: { target: { url: ingest.url, ...identity, secret: 'old' }, fetch, now: Date.now, timeoutMs: 2000 } };
+    const wrong = {
+      sender: { target: { url: ingest.url, ...identity, secret: 'old' }, fetch, now: Date.now, timeoutMs: 2000 },
+    };
     const report = await run(failuresOf('a.example', 'b.example'), wrong);
     expect(outcomes(report)).toEqual(['spooled', 'spooled']);
     expect(report.refusal).toBe('HTTP 401: Invalid certificate signature');
@@ -133,8 +138,15 @@ describe('emitEvents', () => {
     };
     const success = (occurredAt: number, eventId?: string): OutgoingEvent[] =>
       buildEvents({
-        ...{ ...identity, client: 'lego', happening: { eventType: 'renewal_succeeded' }, occurredAt, domains: [] },
-        ...{ certificate, nonce: '', host: 'host-1', ...(eventId && { eventId }) },
+        ...identity,
+        client: 'lego',
+        happening: { eventType: 'renewal_succeeded' },
+        occurredAt,
+        domains: [],
+        certificate,
+        nonce: '',
+        host: 'host-1',
+        ...(eventId && { eventId }),
       });
     expect(outcomes(await run(success(1000)))).toEqual(['accepted']);
     expect(outcomes(await run(success(1000)))).toEqual(['duplicate']);
@@ -144,7 +156,10 @@ describe('emitEvents', () => {
   });
 
   it('leaves the events of another source alone', async () => {
-    const [other] = failuresOf('a.example').map((event) => ({ ...event, body: event.body.replace('"lego"', '"certbot"') }));
+    const [other] = failuresOf('a.example').map((event) => ({
+      ...event,
+      body: event.body.replace('"lego"', '"certbot"'),
+    }));
     await run(other === undefined ? [] : [other], {}, away);
     expect(outcomes(await run(failuresOf('b.example')))).toEqual(['accepted']);
     expect(spooled()).toHaveLength(1);
@@ -157,7 +172,9 @@ describe('emitEvents', () => {
 
   it('loses nothing and doubles nothing when runs meet', async () => {
     const reports = await Promise.all(
-      ['a', 'b', 'c', 'd'].map((name) => run(failuresOf(`${name}.example`), { sleep: (ms) => new Promise((r) => setTimeout(r, ms)) })),
+      ['a', 'b', 'c', 'd'].map((name) =>
+        run(failuresOf(`${name}.example`), { sleep: (ms) => new Promise((r) => setTimeout(r, ms)) }),
+      ),
     );
     expect(acceptedDomains().toSorted()).toEqual(['a.example', 'b.example', 'c.example', 'd.example']);
     expect(reports.map(exitCodeOf)).toEqual([0, 0, 0, 0]);

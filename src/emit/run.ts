@@ -1,7 +1,7 @@
-import { withLock } from './lock.ts';
 import { deliver } from './deliver.ts';
 import type { Delivery, DeliveryReport } from './deliver.ts';
 import type { OutgoingEvent } from './event.ts';
+import { withLock } from './lock.ts';
 import { sendEvent } from './send.ts';
 import type { Sender } from './send.ts';
 import { MemoryStore, Spool } from './spool.ts';
@@ -56,7 +56,11 @@ const keep = (run: EmitRun): { store: Spool | MemoryStore; kept: SpooledEvent[];
   } catch (error) {
     const store = new MemoryStore();
     const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : '';
-    return { store, kept: run.events.map((event) => store.put(event)), spoolProblem: `The spool cannot be written${code}.` };
+    return {
+      store,
+      kept: run.events.map((event) => store.put(event)),
+      spoolProblem: `The spool cannot be written${code}.`,
+    };
   }
 };
 
@@ -74,7 +78,9 @@ const arrange = (
     byName.delete(name);
     if (delivery?.outcome === 'spooled' && inMemory) return { ...delivery, outcome: 'lost' };
     const said = { name, sourceEventId, domain, eventType };
-    return delivery ?? { ...said, outcome: report === undefined ? 'spooled' : 'taken', message: 'another run is delivering' };
+    return (
+      delivery ?? { ...said, outcome: report === undefined ? 'spooled' : 'taken', message: 'another run is delivering' }
+    );
   });
   return { deliveries: [...own, ...byName.values()], refusal: report?.refusal };
 };

@@ -94,11 +94,14 @@ describe('sendEvent', () => {
 
   it('does not read an endless answer', async () => {
     ingest.answer = () => ({ status: 400, body: { message: 'x'.repeat(200_000) } });
-    expect(await sendEvent(sender(), body)).toMatchObject({ kind: 'rejected', message: expect.stringMatching(/^HTTP 400: not an/) });
+    expect(await sendEvent(sender(), body)).toMatchObject({
+      kind: 'rejected',
+      message: expect.stringMatching(/^HTTP 400: not an/),
+    });
   });
 
   it('calls a closed port and a silent server unavailable', async () => {
-    const silent = createServer(() => {});
+    const silent = createServer((request) => request.pause());
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
     const address = silent.address();
     const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;

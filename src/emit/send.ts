@@ -31,7 +31,12 @@ export type SendResult =
   | { readonly kind: 'accepted'; readonly eventId: string; readonly duplicate: boolean }
   | { readonly kind: 'rejected'; readonly status: number; readonly message: string }
   | { readonly kind: 'refused'; readonly message: string }
-  | { readonly kind: 'unavailable'; readonly answered: boolean; readonly message: string; readonly retryAfterMs?: number };
+  | {
+      readonly kind: 'unavailable';
+      readonly answered: boolean;
+      readonly message: string;
+      readonly retryAfterMs?: number;
+    };
 
 // Statuses that speak of the event itself; every other 4xx speaks of tokens, keys, clocks or the address.
 const finalStatuses: ReadonlySet<number> = new Set([400, 403, 409, 413, 415, 422]);
@@ -79,7 +84,10 @@ const judge = (response: Response, answer: Record<string, unknown>, now: number)
 
 const describeAnswer = (status: number, answer: Record<string, unknown>): string => {
   const said = answer['message'] ?? answer['detail'] ?? answer['title'];
-  const text = typeof said === 'string' ? said.replace(/\p{Cc}+/gu, ' ').slice(0, maxMessageLength) : 'not an answer of a notafter server';
+  const text =
+    typeof said === 'string'
+      ? said.replace(/\p{Cc}+/gu, ' ').slice(0, maxMessageLength)
+      : 'not an answer of a notafter server';
   return `HTTP ${status}: ${text}`;
 };
 

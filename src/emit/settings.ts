@@ -28,9 +28,12 @@ export const readTarget = (options: SettingOptions, env: Env): Target => {
   const cluster = identity(options.cluster ?? env['NOTAFTER_CLUSTER']);
   const token = readSecret('--token-file', options.tokenFile, 'NOTAFTER_INGEST_TOKEN', env);
   const secret = readSecret('--key-file', options.keyFile, 'NOTAFTER_SOURCE_KEY', env);
-  if (source === undefined) throw new EmitInputError('Set --source or NOTAFTER_SOURCE to the name this host reports as.');
+  if (source === undefined)
+    throw new EmitInputError('Set --source or NOTAFTER_SOURCE to the name this host reports as.');
   if (token === undefined) {
-    throw new EmitInputError('Set --token-file, NOTAFTER_INGEST_TOKEN or NOTAFTER_INGEST_TOKEN_FILE to the ingest token.');
+    throw new EmitInputError(
+      'Set --token-file, NOTAFTER_INGEST_TOKEN or NOTAFTER_INGEST_TOKEN_FILE to the ingest token.',
+    );
   }
   if (secret !== undefined && cluster === undefined) {
     throw new EmitInputError('Set --cluster or NOTAFTER_CLUSTER: a key belongs to a source and a cluster.');
@@ -51,7 +54,8 @@ export const renewalDue = (value: string, certificate: CertificateFacts | undefi
   const share = /^(\d{1,2}|100)%$/.exec(value);
   if (share === null) {
     const time = parseTime(/^\d+$/.test(value) ? Number(value) : value);
-    if (time === null) throw new EmitInputError('--renewal-due must be a time such as 2027-01-31T00:00:00Z, or a share such as 80%.');
+    if (time === null)
+      throw new EmitInputError('--renewal-due must be a time such as 2027-01-31T00:00:00Z, or a share such as 80%.');
     return time;
   }
   if (certificate === undefined) throw new EmitInputError('--renewal-due as a share of the lifetime needs --pem.');
@@ -68,7 +72,9 @@ const identity = (value: string | undefined): string | undefined => {
 const readUrl = (value: string | undefined): string => {
   const url = value === undefined ? null : URL.parse(value);
   if (url === null || !['http:', 'https:'].includes(url.protocol) || url.username !== '' || url.password !== '') {
-    throw new EmitInputError('Set --url or NOTAFTER_URL to the address of the server, such as https://notafter.example.com.');
+    throw new EmitInputError(
+      'Set --url or NOTAFTER_URL to the address of the server, such as https://notafter.example.com.',
+    );
   }
   return url.origin + url.pathname;
 };

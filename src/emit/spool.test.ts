@@ -1,4 +1,13 @@
-import { existsSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -34,7 +43,10 @@ describe('Spool', () => {
     spool.reject(spool.put(event('bad'), 1000), 'HTTP 400: no');
     expect(bodies(spool)).toEqual([]);
     const [name = ''] = files(join(directory, 'rejected'));
-    expect(JSON.parse(readFileSync(join(directory, 'rejected', name), 'utf8'))).toMatchObject({ body: 'bad', message: 'HTTP 400: no' });
+    expect(JSON.parse(readFileSync(join(directory, 'rejected', name), 'utf8'))).toMatchObject({
+      body: 'bad',
+      message: 'HTTP 400: no',
+    });
     renameSync(join(directory, 'rejected', name), join(directory, name));
     expect(bodies(spool)).toEqual(['bad']);
   });

@@ -1,5 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { parseObject } from './json.ts';
 
@@ -67,7 +77,8 @@ export class Spool implements EventStore {
   reject({ name, body, idFromCertificate }: SpooledEvent, message: string): void {
     this.#write(this.#rejected, name, { message, body, idFromCertificate });
     rmSync(join(this.directory, name), { force: true });
-    for (const old of this.#names(this.#rejected).slice(0, -this.#limit)) rmSync(join(this.#rejected, old), { force: true });
+    for (const old of this.#names(this.#rejected).slice(0, -this.#limit))
+      rmSync(join(this.#rejected, old), { force: true });
   }
 
   #makeRoom(): void {
@@ -79,7 +90,9 @@ export class Spool implements EventStore {
   }
 
   #names(directory: string): string[] {
-    return readdirSync(directory).filter((name) => eventFile.test(name)).sort();
+    return readdirSync(directory)
+      .filter((name) => eventFile.test(name))
+      .sort();
   }
 
   #read(name: string): SpooledEvent | undefined {

@@ -88,7 +88,9 @@ const checkRequest = (request: IncomingMessage, raw: string, options: IngestOpti
     return 'Unknown certificate source/cluster identity';
   }
   if (!/^\d+$/.test(header('x-cert-timestamp'))) return 'Invalid certificate timestamp';
-  const wanted = createHmac('sha256', options.secret).update(`${header('x-cert-timestamp')}.${raw}`).digest();
+  const wanted = createHmac('sha256', options.secret)
+    .update(`${header('x-cert-timestamp')}.${raw}`)
+    .digest();
   const given = Buffer.from(header('x-cert-signature'), 'hex');
   return given.length === wanted.length && timingSafeEqual(given, wanted) ? undefined : 'Invalid certificate signature';
 };
