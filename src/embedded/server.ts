@@ -55,7 +55,7 @@ export interface Server {
  */
 export const startServer = async (place: Place, samePort?: number): Promise<Server> => {
   for (let attempt = 1; ; attempt++) {
-    const port = samePort ?? (await freePort());
+    const port = samePort ?? (Number(place.settings.port) || (await freePort()));
     const from = logSize(place);
     const child = spawnServer(place, port);
     await poll(() => hasEnded(child) || isReady(place, child), START_MS);
@@ -81,7 +81,7 @@ export const trimLog = (place: Place): void => {
 
 const spawnServer = (place: Place, port: number): ChildProcess => {
   const output = openSync(logFile(place), 'a', 0o600);
-  const settings = Object.entries({ ...defaults, port: String(port), ...place.settings });
+  const settings = Object.entries({ ...defaults, ...place.settings, port: String(port) });
   const options = settings.flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   // A session of its own: Ctrl-C in the terminal reaches the application alone, which stops the server last.
   const child = spawn(path.join(place.home, 'bin', 'postgres'), ['-D', dataArgument(place), ...options], {
