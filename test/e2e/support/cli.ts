@@ -1,11 +1,11 @@
-import { Command } from 'commander';
-import { emitCommand } from '../../../src/cli/emit.ts';
+import { chmodSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { askShared } from '../../support/shared.ts';
 
-const emit = emitCommand({
-  env: process.env,
-  now: Date.now,
-  stdout: (line) => process.stdout.write(`${line}\n`),
-  stderr: (line) => process.stderr.write(`${line}\n`),
-  fetch,
-});
-await new Command('notafter').addCommand(emit).parseAsync();
+/** Puts a `notafter` command into the directory, as an installation would. @returns its path. */
+export const installCli = async (directory: string): Promise<string> => {
+  const file = path.join(directory, 'notafter');
+  writeFileSync(file, `#!/bin/sh\nexec '${process.execPath}' '${await askShared('/build')}' "$@"\n`);
+  chmodSync(file, 0o755);
+  return file;
+};
