@@ -1,22 +1,22 @@
-// Formatting, lint, types and dead code, side by side; prints what failed and nothing else.
+// Formatting, lint, types, dead code and migrations, side by side; prints what failed and nothing else.
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
-const modules = path.join(root, 'node_modules');
 const checks = [
-  ['format', 'oxfmt/bin/oxfmt', ['--check'], 'run: npm run format'],
-  ['lint', 'oxlint/bin/oxlint', ['--type-aware', '--deny-warnings'], 'see above'],
-  ['types', 'typescript/bin/tsc', ['--noEmit'], 'see above'],
-  ['dead code', 'knip/bin/knip.js', ['--no-progress'], 'see above'],
+  ['format', 'node_modules/oxfmt/bin/oxfmt', ['--check'], 'run: npm run format'],
+  ['lint', 'node_modules/oxlint/bin/oxlint', ['--type-aware', '--deny-warnings'], 'see above'],
+  ['types', 'node_modules/typescript/bin/tsc', ['--noEmit'], 'see above'],
+  ['dead code', 'node_modules/knip/bin/knip.js', ['--no-progress'], 'see above'],
+  ['migrations', 'scripts/db-check.mjs', [], 'see above'],
 ];
 
 function check([name, file, args, hint]) {
   return new Promise((resolve) => {
     const started = performance.now();
     let output = '';
-    const child = spawn(process.execPath, [path.join(modules, file), ...args], { cwd: root });
+    const child = spawn(process.execPath, [file, ...args], { cwd: root });
     child.stdout.on('data', (chunk) => (output += chunk));
     child.stderr.on('data', (chunk) => (output += chunk));
     child.on('close', (code) => {
