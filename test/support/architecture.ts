@@ -19,7 +19,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   lifecycle: ['errors'],
   emit: ['lifecycle', 'errors'],
   embedded: ['errors'],
-  config: ['source-keys', 'errors'],
+  config: ['lifecycle', 'source-keys', 'errors'],
   'config-docs': ['config'],
   'source-keys': ['lifecycle', 'errors'],
   context: ['config', 'db', 'queues', 'metrics'],
