@@ -1,15 +1,11 @@
-import { randomBytes } from 'node:crypto';
 import { and, eq, isNotNull, ne, sql } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
 import { AppError } from '../errors.ts';
 import type { DomainPatch } from '../lifecycle/domain-input.ts';
 import type { Db } from './client.ts';
-import { type Clock, type DomainRow, type OrmTx, patched, unchanged } from './domain-row.ts';
+import { type Clock, type DomainRow, newVerificationToken, type OrmTx, patched, unchanged } from './domain-row.ts';
 import { customDomains, events, incidents } from './schema.ts';
 import { tunnelsFor } from './tunnels.ts';
-
-/** What a control plane puts into a TXT record to prove that it holds a domain. */
-export const newVerificationToken = (): string => randomBytes(16).toString('hex');
 
 export interface Saved {
   readonly created: boolean;

@@ -1,0 +1,148 @@
+import { getTableColumns, type SQL, sql } from 'drizzle-orm';
+import { v7 as uuidv7 } from 'uuid';
+import { AppError } from '../errors.ts';
+import type { DomainPatch } from '../lifecycle/domain-input.ts';
+import type { Db } from './client.ts';
+import {
+  type Clock,
+  type DomainRow,
+  newVerificationToken,
+  type OrmTx,
+  patched,
+  type SettingColumns,
+  unchanged,
+} from './domain-row.ts';
+import { customDomains } from './schema.ts';
+import { type Route, tunnelsFor } from './tunnels.ts';
+
+const {
+  verification_token: _token,
+  created_at: _created,
+  updated_at: _updated,
+  ...columns
+} = getTableColumns(customDomains);
+type KnownRow = Omit<DomainRow, 'verification_token' | 'created_at' | 'updated_at'>;
+
+interface Change {
+  readonly row: KnownRow | null;
+  readonly domain: string;
+  readonly next: SettingColumns;
+}
+
+const shape = sql.raw(`
+  id uuid, domain text, verification_token text, target_tunnel_id uuid, org_id text, verified boolean, last_verified_at timestamptz,
+  tls_mode text, region text, probe_address text[], starttls text, tls_status text, cert_failure_policy text,
+  cert_retry_backoff_seconds int, cert_next_retry_at timestamptz, at timestamptz`);
+
+// One text parameter for the whole batch: unnest cannot hold a list of addresses per row.
+const given = (rows: readonly object[]): SQL =>
+  sql`json_to_recordset(${JSON.stringify(rows)}::text::json) as g(${shape})`;
+
+/** Locks the rows that exist, in the order in which applying events locks them. */
+const lockKnown = (tx: OrmTx, names: readonly string[]): Promise<KnownRow[]> =>
+  tx
+    .select(columns)
+    .from(customDomains)
+    .where(sql`${customDomains.domain} in (select json_array_elements_text(${JSON.stringify(names)}::text::json))`)
+    .orderBy(customDomains.id)
+    .for('update');
+
+const routeOf = ({ org_id, region }: Pick<DomainRow, 'org_id' | 'region'>): Route | null =>
+  region === null ? null : { orgId: org_id, region };
+
+const rerouted = ({ row, next }: Change): boolean =>
+  row === null || row.org_id !== next.org_id || row.region !== next.region;
+
+/** The rows to write, each with the tunnel that its organisation and region lead to. */
+const withTunnels = async (tx: OrmTx, changes: readonly Change[], clock: Clock) => {
+  const routes = changes.filter(rerouted).flatMap(({ next }) => routeOf(next) ?? []);
+  const tunnelOf = await tunnelsFor(tx, routes);
+  const at = new Date(clock.now);
+  return changes.map((change) => {
+    const { row, domain, next } = change;
+    const route = routeOf(next);
+    const tunnel = rerouted(change) ? route && tunnelOf(route) : (row?.target_tunnel_id ?? null);
+    return { ...next, domain, id: row?.id ?? uuidv7(), target_tunnel_id: tunnel, at };
+  });
+};
+
+const insertNew = async (tx: OrmTx, rows: readonly object[]): Promise<string[]> => {
+  if (rows.length === 0) return [];
+  const withTokens = rows.map((row) => ({ ...row, verification_token: newVerificationToken() }));
+  const made = await tx.execute<{ domain: string }>(sql`
+    insert into custom_domains (id, domain, verification_token, target_tunnel_id, org_id, verified, last_verified_at, tls_mode, region,
+      probe_address, starttls, tls_status, cert_failure_policy, cert_retry_backoff_seconds, cert_next_retry_at, created_at, updated_at)
+    select id, domain, verification_token, target_tunnel_id, org_id, verified, last_verified_at, tls_mode, region,
+      probe_address, starttls, tls_status, cert_failure_policy, cert_retry_backoff_seconds, cert_next_retry_at, at, at
+    from ${given(withTokens)}
+    on conflict (domain) do nothing
+    returning domain`);
+  return made.map(({ domain }) => domain);
+};
+
+const updateKnown = async (tx: OrmTx, rows: readonly object[]): Promise<void> => {
+  if (rows.length === 0) return;
+  await tx.execute(sql`
+    update custom_domains d set
+      target_tunnel_id = g.target_tunnel_id, org_id = g.org_id, verified = g.verified, last_verified_at = g.last_verified_at,
+      tls_mode = g.tls_mode, region = g.region, probe_address = g.probe_address, starttls = g.starttls, tls_status = g.tls_status,
+      cert_failure_policy = g.cert_failure_policy, cert_retry_backoff_seconds = g.cert_retry_backoff_seconds,
+      cert_next_retry_at = g.cert_next_retry_at, updated_at = g.at
+    from ${given(rows)} where d.id = g.id`);
+};
+
+/** Takes what belongs to these domains along to their new organisations. */
+const moveToOrgs = async (tx: OrmTx, rows: readonly object[]): Promise<void> => {
+  if (rows.length === 0) return;
+  const mine = sql`t.domain = g.domain and t.domain_id = g.id and t.org_id is distinct from g.org_id`;
+  await tx.execute(sql`update certificate_lifecycle_events t set org_id = g.org_id from ${given(rows)} where ${mine}`);
+  await tx.execute(sql`
+    update certificate_incidents t set org_id = g.org_id from ${given(rows)} where ${mine} and t.status <> 'resolved'`);
+};
+
+const byName = (a: { domain: string }, b: { domain: string }): number => (a.domain < b.domain ? -1 : 1);
+
+/** One try at a batch: the names it created, and those that somebody else created meanwhile. */
+const importOnce = async (tx: OrmTx, patches: ReadonlyMap<string, DomainPatch>, clock: Clock) => {
+  const known = new Map((await lockKnown(tx, [...patches.keys()])).map((row) => [row.domain, row]));
+  const changes: Change[] = [];
+  for (const [domain, patch] of patches) {
+    const row = known.get(domain) ?? null;
+    const next = patched(row, patch, clock);
+    if (row === null || !unchanged(row, next, clock)) changes.push({ row, domain, next });
+  }
+  const rows = await withTunnels(tx, changes, clock);
+  const existing = rows.filter(({ domain }) => known.has(domain));
+  await updateKnown(tx, existing);
+  await moveToOrgs(
+    tx,
+    existing.filter(({ domain, org_id }) => known.get(domain)?.org_id !== org_id),
+  );
+  // In one order, so that imports of the same names wait for each other and never in a ring.
+  const fresh = rows.filter(({ domain }) => !known.has(domain)).toSorted(byName);
+  const created = new Set(await insertNew(tx, fresh));
+  return { created, missed: fresh.filter(({ domain }) => !created.has(domain)).map(({ domain }) => domain) };
+};
+
+/**
+ * Creates or changes many domains in one transaction, by name, as `saveDomain` does one.
+ *
+ * @returns the names that are new.
+ */
+export const importDomains = async (
+  { orm }: Db,
+  patches: ReadonlyMap<string, DomainPatch>,
+  clock: Clock,
+): Promise<string[]> => {
+  const created: string[] = [];
+  let waiting = patches;
+  for (let round = 0; round < 5 && waiting.size > 0; round += 1) {
+    const batch = waiting;
+    const done = await orm.transaction((tx) => importOnce(tx, batch, clock));
+    created.push(...done.created);
+    waiting = new Map(done.missed.map((domain) => [domain, batch.get(domain) ?? {}]));
+  }
+  if (waiting.size > 0)
+    throw new AppError('conflict', 'The same domains are being created and deleted by others; try again');
+  return created;
+};
