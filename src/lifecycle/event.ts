@@ -19,6 +19,16 @@ const text = (min: number, max: number) =>
     v.maxLength(max, `must have at most ${max} characters`),
   );
 
+/** A name that is compared: blanks around it do not count. */
+const identity = (min: number, max: number) => v.pipe(v.string('must be a string'), v.trim(), text(min, max));
+
+/** Free text; hooks send an empty string for what they do not know, which is the same as leaving it out. */
+const note = (max: number) =>
+  v.pipe(
+    text(0, max),
+    v.transform((value) => (value === '' ? undefined : value)),
+  );
+
 const instant = v.optional(
   v.nullable(
     v.pipe(
@@ -47,10 +57,10 @@ const host = v.pipe(
 
 /** The body of `POST /v1/domains/cert-events` (contract 1). Unknown keys are ignored. */
 export const eventBody = v.object({
-  source: v.optional(text(2, 80)),
-  clusterId: v.optional(text(2, 120)),
+  source: v.optional(identity(2, 80)),
+  clusterId: v.optional(identity(2, 120)),
   sourceEventId: v.optional(text(3, 200)),
-  domainId: v.optional(v.pipe(v.string('must be a string'), v.uuid('must be a UUID'))),
+  domainId: v.optional(v.pipe(v.string('must be a string'), v.uuid('must be a UUID'), v.toLowerCase())),
   domain: v.optional(host),
   eventType: v.optional(v.picklist(eventTypes, `must be one of ${eventTypes.join(', ')}`)),
   callbackClass: v.optional(v.picklist(callbackClasses, `must be one of ${callbackClasses.join(', ')}`)),
@@ -68,8 +78,8 @@ export const eventBody = v.object({
   notAfter: instant,
   renewalDueAt: instant,
   occurredAt: instant,
-  certificateRef: v.optional(text(0, 255)),
-  reason: v.optional(text(0, 4000)),
+  certificateRef: v.optional(note(255)),
+  reason: v.optional(note(4000)),
   payload: v.optional(v.custom<Record<string, unknown>>(isObject, 'must be an object')),
 });
 

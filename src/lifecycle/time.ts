@@ -11,13 +11,18 @@ export const parseTime = (value: unknown): number | null => {
   if (typeof value !== 'string' || value.length > 64) return null;
   const match = rfc3339.exec(value);
   if (match === null) return null;
-  const [, year, month, day, hour, minute, second, fraction = '', offset = 'Z'] = match;
+  const [, year, month, day, hour, minute, seconds, fraction = '', offset = 'Z'] = match;
+  const leap = seconds === '60';
+  const second = leap ? '59' : seconds;
   const wall = Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second));
   // Date.UTC rolls 31 February over to March and 25:00 to the next day; a real date comes back unchanged.
   const unchanged = new Date(wall).toISOString().startsWith(`${year}-${month}-${day}T${hour}:${minute}:${second}`);
   const shift = offset.length === 1 ? 0 : offsetMinutes(offset);
   if (!unchanged || shift === null) return null;
-  const epoch = wall - shift * 60_000 + Number(fraction.slice(0, 3).padEnd(3, '0'));
+  const utc = wall - shift * 60_000;
+  // A leap second (RFC 3339, section 5.7) only ever follows 23:59:59 UTC; it counts as the second after.
+  if (leap && !new Date(utc).toISOString().endsWith('T23:59:59.000Z')) return null;
+  const epoch = utc + (leap ? 1000 : 0) + Number(fraction.slice(0, 3).padEnd(3, '0'));
   return epoch >= 0 && epoch <= maxEpochMs ? epoch : null;
 };
 
