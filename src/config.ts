@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
 import { ConfigError, messageOf } from './errors.ts';
+import { isProbeAddress } from './lifecycle/domain-input.ts';
 import { parseSourceKeys, type SourceKeys } from './source-keys.ts';
 
 export const roles = ['viewer', 'operator', 'admin'] as const;
@@ -28,6 +29,10 @@ const url = (...protocols: string[]) =>
     v.check((value) => URL.canParse(value) && protocols.includes(new URL(value).protocol), `must be a URL with ${protocols.join(' or ')}//`),
   );
 const list = v.pipe(v.string(), v.transform((value) => value.split(',').map((part) => part.trim()).filter((part) => part !== '')));
+const servers = v.pipe(
+  list,
+  v.check((value) => value.length > 0 && value.every(isProbeAddress), 'must be a comma list of address[:port], IPv6 with a port as [address]:port'),
+);
 
 const adminTokens = v.pipe(
   v.string(),
@@ -64,7 +69,7 @@ export const variables = {
   NOTAFTER_DATA_DIR: { rule: nonEmpty, default: '.data', about: 'Directory of the embedded server, generated tokens and spools.' },
   NOTAFTER_QUEUE_PREFIX: { rule: v.pipe(v.string(), v.regex(/^[\w{}-]{1,64}$/, 'must be 1 to 64 letters, digits, _, -, { or }')), default: '{notafter}', about: 'Prefix of the keys in Redis; braces keep them in one hash slot.' },
   NOTAFTER_LOG_LEVEL: { rule: v.picklist(['fatal', 'error', 'warn', 'info', 'debug', 'silent'], 'must be fatal, error, warn, info, debug or silent'), default: 'info', about: 'Least level that is logged.' },
-  NOTAFTER_DNS_SERVERS: { rule: list, about: 'Name servers for domain verification, comma list of address[:port]. Unset: those of the system.' },
+  NOTAFTER_DNS_SERVERS: { rule: servers, about: 'Name servers for domain verification, comma list of address[:port]. Unset: those of the system.' },
   CERT_EVENT_INGEST_TOKEN: { rule: secret, about: 'Token every event sender presents. Unset: ingest answers 503 (`npm start` generates one).' },
   CERT_EVENT_SOURCE_KEYS: { rule: sourceKeys, about: 'Signing keys: comma list of source:cluster=secret, or a JSON array with domain bindings.' },
   CERT_EVENT_REQUIRE_PROVENANCE: { rule: flag, default: 'false', about: 'Refuse unsigned events even when no key is configured.' },

@@ -25,8 +25,10 @@ const pattern = v.pipe(
   }),
 );
 const identity = (max: number) => v.pipe(v.string(), v.trim(), v.toLowerCase(), v.minLength(1), v.maxLength(max));
+// Without a colon in the source, `source:cluster` names one pair only.
+const sourceName = v.pipe(identity(80), v.excludes(':'));
 const jsonEntry = v.strictObject({
-  source: identity(80),
+  source: sourceName,
   cluster: identity(120),
   secrets: v.pipe(v.array(v.pipe(v.string(), v.minLength(1))), v.minLength(1)),
   domains: v.optional(v.pipe(v.array(pattern), v.minLength(1))),
@@ -39,7 +41,8 @@ const add = (keys: Map<string, SourceKey>, entry: SourceKey): void => {
     keys.set(subject, entry);
     return;
   }
-  const domains = known.domains === null || entry.domains === null ? null : [...known.domains, ...entry.domains];
+  // An entry without domains adds a secret and lifts no binding.
+  const domains = known.domains === null ? entry.domains : [...known.domains, ...(entry.domains ?? [])];
   keys.set(subject, { ...known, secrets: [...known.secrets, ...entry.secrets], domains });
 };
 
@@ -50,7 +53,7 @@ const parseJson = (text: string): Parsed => {
   } catch {
     return { problems: ['is not valid JSON'] };
   }
-  if (!Array.isArray(entries)) return { problems: ['must be a JSON array of entries'] };
+  if (!Array.isArray(entries) || entries.length === 0) return { problems: ['must be a JSON array of one or more entries'] };
   const keys = new Map<string, SourceKey>();
   const problems: string[] = [];
   entries.forEach((entry: unknown, index) => {
@@ -61,8 +64,14 @@ const parseJson = (text: string): Parsed => {
   return problems.length > 0 ? { problems } : { keys };
 };
 
-const fieldsOf = (issues: readonly v.BaseIssue<unknown>[]): string =>
-  [...new Set(issues.map((issue) => String(issue.path?.[0]?.key ?? 'the entry')))].join(', ');
+const fieldsOf = (issues: readonly v.BaseIssue<unknown>[]): string => {
+  const names = issues.map((issue) => {
+    const key = issue.path?.[0]?.key;
+    if (key === undefined) return 'the entry';
+    return typeof key === 'string' && Object.hasOwn(jsonEntry.entries, key) ? key : 'a field that is not known';
+  });
+  return [...new Set(names)].join(', ');
+};
 
 const parseList = (text: string): Parsed => {
   const keys = new Map<string, SourceKey>();
@@ -73,7 +82,7 @@ const parseList = (text: string): Parsed => {
     const colon = entry.indexOf(':');
     const source = entry.slice(0, colon).trim().toLowerCase();
     const cluster = entry.slice(colon + 1, equals).trim().toLowerCase();
-    const secret = entry.slice(equals + 1);
+    const secret = entry.slice(equals + 1).trim();
     const wellFormed = colon > 0 && equals > colon && source !== '' && cluster !== '' && secret !== '';
     if (wellFormed) add(keys, { source, cluster, secrets: [secret], domains: null });
     else problems.push(`entry ${index + 1} is not of the form source:cluster=secret`);
