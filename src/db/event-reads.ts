@@ -1,0 +1,181 @@
+import { and, asc, desc, eq, getTableColumns, gte, isNotNull, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
+import type { ErrorClass, EventStatus, EventType } from '../lifecycle/types.ts';
+import type { Db } from './client.ts';
+import { customDomains, eventAttempts, eventCounts, eventReplays, events, incidents } from './schema.ts';
+import { firstIdAt } from './uuid-time.ts';
+
+/** Filters of the ledger; `since` (inclusive) and `until` (exclusive) are epoch milliseconds of receipt. */
+export interface EventFilter {
+  readonly status?: EventStatus | undefined;
+  readonly source?: string | undefined;
+  readonly clusterId?: string | undefined;
+  readonly orgId?: string | undefined;
+  readonly domain?: string | undefined;
+  readonly eventType?: EventType | undefined;
+  readonly errorClass?: ErrorClass | undefined;
+  readonly unresolved?: boolean | undefined;
+  readonly since?: number | undefined;
+  readonly until?: number | undefined;
+}
+
+export interface EventStats {
+  readonly pending: number;
+  readonly applied: number;
+  readonly failed: number;
+  readonly unresolved: number;
+}
+
+const { content_hash: _hash, group_id: _group, ...columns } = getTableColumns(events);
+
+/** An event as callers see it: every column but those of the machinery. */
+export type EventRow = Omit<typeof events.$inferSelect, 'content_hash' | 'group_id'>;
+
+/** Rows a page asks for beyond its limit, to know whether another page follows. */
+const peek = 1;
+
+// A status stands in the statement itself: only then can the planner prove that a partial index covers it.
+const statusIs = (status: EventStatus): SQL => sql`${events.status} = ${sql.raw(`'${status}'`)}`;
+
+const inTime = ({ since, until }: EventFilter): SQL[] => [
+  ...(since === undefined ? [] : [gte(events.id, firstIdAt(since))]),
+  ...(until === undefined ? [] : [lt(events.id, firstIdAt(until))]),
+];
+
+const conditions = (filter: EventFilter): SQL[] => {
+  const { status, source, clusterId, orgId, domain, eventType, errorClass, unresolved } = filter;
+  return [
+    ...(status === undefined ? [] : [statusIs(status)]),
+    ...(source === undefined ? [] : [eq(events.source, source)]),
+    ...(clusterId === undefined ? [] : [eq(events.cluster_id, clusterId)]),
+    ...(orgId === undefined ? [] : [eq(events.org_id, orgId)]),
+    ...(domain === undefined ? [] : [eq(events.domain, domain)]),
+    ...(eventType === undefined ? [] : [eq(events.event_type, eventType)]),
+    ...(errorClass === undefined ? [] : [eq(events.error_class, errorClass)]),
+    ...(unresolved === undefined ? [] : [unresolved ? isNull(events.domain_id) : isNotNull(events.domain_id)]),
+    ...inTime(filter),
+  ];
+};
+
+/**
+ * One page of the ledger, newest first.
+ *
+ * @param before id that the page starts below; null for the first page
+ * @returns the rows, and the id to continue below, null on the last page
+ */
+export const listEvents = async (
+  { orm }: Db,
+  filter: EventFilter,
+  { limit, before }: { limit: number; before: string | null },
+): Promise<{ events: EventRow[]; next: string | null }> => {
+  const below = before === null ? [] : [lt(events.id, before)];
+  const rows = await orm
+    .select(columns)
+    .from(events)
+    .where(and(...conditions(filter), ...below))
+    .orderBy(desc(events.id))
+    .limit(limit + peek);
+  const page = rows.slice(0, limit);
+  return { events: page, next: rows.length > limit ? (page.at(-1)?.id ?? null) : null };
+};
+
+const statusSum = (status: EventStatus) =>
+  sql`coalesce(sum(${eventCounts.n}) filter (where ${eventCounts.status} = ${status}), 0)`.mapWith(Number);
+
+/** Sums the counts that triggers keep: exact, and as fast at five million events as at five. */
+const keptStats = async ({ orm }: Db, filter: EventFilter): Promise<EventStats> => {
+  const { status, source, clusterId, orgId, eventType, errorClass, unresolved } = filter;
+  const [row] = await orm
+    .select({
+      pending: statusSum('pending'),
+      applied: statusSum('applied'),
+      failed: statusSum('failed'),
+      unresolved: sql`coalesce(sum(${eventCounts.n}) filter (where not ${eventCounts.resolved}), 0)`.mapWith(Number),
+    })
+    .from(eventCounts)
+    .where(
+      and(
+        status === undefined ? undefined : eq(eventCounts.status, status),
+        source === undefined ? undefined : eq(eventCounts.source, source),
+        clusterId === undefined ? undefined : eq(eventCounts.cluster_id, clusterId),
+        orgId === undefined ? undefined : eq(eventCounts.org_id, orgId),
+        eventType === undefined ? undefined : eq(eventCounts.event_type, eventType),
+        errorClass === undefined ? undefined : eq(eventCounts.error_class, errorClass),
+        unresolved === undefined ? undefined : eq(eventCounts.resolved, !unresolved),
+      ),
+    );
+  return row ?? noStats;
+};
+
+const noStats: EventStats = { pending: 0, applied: 0, failed: 0, unresolved: 0 };
+
+const counted = (condition: SQL) => sql`count(*) filter (where ${condition})`.mapWith(Number);
+
+const directStats = async ({ orm }: Db, filter: EventFilter): Promise<EventStats> => {
+  const [row] = await orm
+    .select({
+      pending: counted(statusIs('pending')),
+      applied: counted(statusIs('applied')),
+      failed: counted(statusIs('failed')),
+      unresolved: counted(isNull(events.domain_id)),
+    })
+    .from(events)
+    .where(and(...conditions(filter)));
+  return row ?? noStats;
+};
+
+/** A range of time alone: each number from an index that holds nothing else, so that no row has to be fetched. */
+const rangeStats = async ({ orm }: Db, filter: EventFilter): Promise<EventStats> => {
+  const count = (...more: SQL[]) =>
+    sql`(select count(*) from ${events} where ${and(...inTime(filter), ...more)})`.mapWith(Number);
+  const [row] = await orm
+    .select({
+      all: count(),
+      pending: count(statusIs('pending')),
+      failed: count(statusIs('failed')),
+      unresolved: count(isNull(events.domain_id)),
+    })
+    .from(sql`(values (1)) as one`);
+  if (row === undefined) return noStats;
+  const { all, ...rest } = row;
+  return { ...rest, applied: all - rest.pending - rest.failed };
+};
+
+/** Counts of all events the filter lets through, whatever page is shown. */
+export const readEventStats = (db: Db, filter: EventFilter): Promise<EventStats> => {
+  const { domain, since, until, ...dimensions } = filter;
+  if (domain === undefined && since === undefined && until === undefined) return keptStats(db, filter);
+  const timeOnly = domain === undefined && Object.values(dimensions).every((value) => value === undefined);
+  return timeOnly ? rangeStats(db, filter) : directStats(db, filter);
+};
+
+/** One event; null when there is none with this id. */
+export const findEvent = async ({ orm }: Db, id: string): Promise<EventRow | null> => {
+  const [row] = await orm.select(columns).from(events).where(eq(events.id, id));
+  return row ?? null;
+};
+
+const mostIncidents = 100;
+
+/** What belongs to one event: failed tries and replays in the order they were made, incidents that name it, its domain. */
+export const readEventDetail = async ({ orm }: Db, event: EventRow) => {
+  const names = or(eq(incidents.event_id, event.id), sql`${incidents.context} ->> 'resolvedByEventId' = ${event.id}`);
+  const [attempts, replays, named, [domain]] = await Promise.all([
+    orm.select().from(eventAttempts).where(eq(eventAttempts.event_id, event.id)).orderBy(asc(eventAttempts.id)),
+    orm.select().from(eventReplays).where(eq(eventReplays.event_id, event.id)).orderBy(asc(eventReplays.id)),
+    orm
+      .select()
+      .from(incidents)
+      .where(and(eq(incidents.domain, event.domain), names))
+      .orderBy(asc(incidents.id))
+      .limit(mostIncidents),
+    event.domain_id === null
+      ? []
+      : orm
+          .select({ id: customDomains.id, domain: customDomains.domain, tls_status: customDomains.tls_status })
+          .from(customDomains)
+          .where(eq(customDomains.id, event.domain_id)),
+  ]);
+  return { attempts, replays, incidents: named, domain: domain ?? null };
+};
+
+export type EventDetail = Awaited<ReturnType<typeof readEventDetail>>;

@@ -1,0 +1,63 @@
+import { and, eq, gt, lte, type SQL, sql } from 'drizzle-orm';
+import { type TlsStatus, tlsStatuses } from '../lifecycle/types.ts';
+import type { Db } from './client.ts';
+import { customDomains, domainCounts, eventCounts, events } from './schema.ts';
+
+export interface Gauges {
+  /** Every status, also those that no domain has. */
+  readonly domains: ReadonlyMap<TlsStatus, number>;
+  readonly eventsPending: number;
+  readonly eventsFailed: number;
+  readonly slaWarning: number;
+  readonly slaBreach: number;
+  /** Epoch ms of receipt; null when nothing waits. */
+  readonly oldestPendingAt: number | null;
+}
+
+const hour = 3_600_000;
+
+const total = (column: SQL | typeof domainCounts.n | typeof eventCounts.n) =>
+  sql`coalesce(sum(${column}), 0)`.mapWith(Number);
+
+const countDue = ({ orm }: Db, due: SQL | undefined): Promise<number> =>
+  orm.$count(customDomains, and(customDomains.verified, eq(customDomains.tls_mode, sql`'termination'`), due));
+
+/**
+ * The numbers that are read from the database for every scrape: kept counts and short index ranges, no scan.
+ *
+ * @param now epoch ms; a renewal due then or before is a breach, one due within `slaWarningHours` after it a warning (contract 6).
+ */
+export const readGauges = async (db: Db, now: number, slaWarningHours: number): Promise<Gauges> => {
+  const { orm } = db;
+  const at = new Date(now);
+  const due = customDomains.cert_renewal_due_at;
+  const [byStatus, byEventStatus, slaBreach, slaWarning, [oldest]] = await Promise.all([
+    orm
+      .select({ status: domainCounts.tls_status, n: total(domainCounts.n) })
+      .from(domainCounts)
+      .groupBy(domainCounts.tls_status),
+    orm
+      .select({ status: eventCounts.status, n: total(eventCounts.n) })
+      .from(eventCounts)
+      .groupBy(eventCounts.status),
+    countDue(db, lte(due, at)),
+    countDue(db, and(gt(due, at), lte(due, new Date(now + slaWarningHours * hour)))),
+    orm
+      .select({ at: events.created_at })
+      .from(events)
+      .where(sql`${events.status} = 'pending'`)
+      .orderBy(events.id)
+      .limit(1),
+  ]);
+  const domains = new Map<TlsStatus, number>(tlsStatuses.map((status) => [status, 0]));
+  for (const { status, n } of byStatus) domains.set(status, n);
+  const countOf = (wanted: string): number => byEventStatus.find(({ status }) => status === wanted)?.n ?? 0;
+  return {
+    domains,
+    eventsPending: countOf('pending'),
+    eventsFailed: countOf('failed'),
+    slaWarning,
+    slaBreach,
+    oldestPendingAt: oldest?.at.getTime() ?? null,
+  };
+};

@@ -1,0 +1,131 @@
+import { Hono } from 'hono';
+import * as v from 'valibot';
+import type { Ctx } from '../context.ts';
+import { type EventRow, findEvent, listEvents, readEventDetail, readEventStats } from '../db/event-reads.ts';
+import { reopenEvent } from '../db/reopen.ts';
+import { AppError, messageOf } from '../errors.ts';
+import { errorClasses, eventStatuses, eventTypes } from '../lifecycle/types.ts';
+import { withinMs } from '../queues/bounded.ts';
+import { eventDetail, eventList, replayAnswer } from './answers.ts';
+import { requireRole } from './auth.ts';
+import type { HttpEnv } from './env.ts';
+import { attemptsOf, timelineOf } from './event-timeline.ts';
+import { filterText, idOfCursor, pathId, queryDomain, queryTime, remark, strictBody, strictQuery } from './filters.ts';
+import { encodeCursor, queryFlag, queryLimit, readJson, readQuery } from './input.ts';
+import { describe } from './openapi.ts';
+
+const oneOf = <const T extends readonly string[]>(values: T) =>
+  v.optional(v.picklist(values, `must be one of ${values.join(', ')}`));
+
+const listQuery = v.pipe(
+  strictQuery({
+    status: oneOf(eventStatuses),
+    source: v.optional(filterText(80)),
+    clusterId: v.optional(filterText(120)),
+    orgId: v.optional(filterText(200)),
+    domain: v.optional(queryDomain),
+    eventType: oneOf(eventTypes),
+    errorClass: oneOf(errorClasses),
+    unresolved: v.optional(queryFlag),
+    since: v.optional(queryTime),
+    until: v.optional(queryTime),
+    limit: queryLimit(500, 200),
+    cursor: v.optional(filterText(200)),
+  }),
+  v.forward(
+    v.partialCheck(
+      [['since'], ['until']],
+      ({ since, until }) => since === undefined || until === undefined || since <= until,
+      'must not be after until',
+    ),
+    ['since'],
+  ),
+);
+
+const flag = (fallback: boolean) => v.optional(v.boolean('must be true or false'), fallback);
+const replayBody = strictBody({ force: flag(false), resetRetry: flag(true), reason: remark });
+
+const missing = (): AppError => new AppError('not_found', 'There is no event with this id');
+
+const applied = (): AppError =>
+  new AppError('conflict', 'The event is applied already; replay it with force to apply it again');
+
+const enqueueLimitMs = 500;
+
+/** Hands a reopened event to its queue; the reconciler does so where this fails, so the caller is never kept waiting. */
+const enqueue = async (
+  { queues, log, metrics }: Ctx,
+  { id, generation, retry_count: tries }: Pick<EventRow, 'id' | 'generation' | 'retry_count'>,
+) => {
+  const outcome = await withinMs(queues.enqueueEvents([{ id, generation, tries, delayMs: 0 }]), enqueueLimitMs);
+  if (outcome === 'done') return;
+  metrics.enqueueFailures.inc();
+  log.warn({ eventId: id, reason: outcome === 'late' ? outcome : messageOf(outcome) }, 'replayed event not queued yet');
+};
+
+const listRoute = {
+  summary: 'Events of the ledger, newest first',
+  tag: 'events',
+  role: 'viewer',
+  query: listQuery,
+  answers: { 200: { about: 'A page of events, and counts of all that the filters let through', schema: eventList } },
+} as const;
+
+const detailRoute = {
+  summary: 'One event with its tries, replays, incidents and domain, and all of them as one timeline',
+  tag: 'events',
+  role: 'viewer',
+  path: { id: 'Id of the event' },
+  answers: { 200: { about: 'The event', schema: eventDetail } },
+  errors: [404],
+} as const;
+
+const replayRoute = {
+  summary: 'Apply an event again',
+  tag: 'events',
+  role: 'operator',
+  path: { id: 'Id of the event' },
+  body: replayBody,
+  answers: { 200: { about: 'The event, pending again', schema: replayAnswer } },
+  errors: [404, 409],
+} as const;
+
+/** Reading the ledger and replaying single events (contract 4). */
+export const eventRoutes = () =>
+  new Hono<HttpEnv>()
+    .get('/v1/admin/cert-events', describe(listRoute), requireRole('viewer'), async (c) => {
+      const { limit, cursor, ...filter } = readQuery(c, listQuery);
+      const before = idOfCursor(cursor);
+      const { db } = c.var.ctx;
+      const stats = await readEventStats(db, filter);
+      // Where nothing matches, no index can say so as fast as the counts just did.
+      const none = stats.pending + stats.applied + stats.failed === 0;
+      const page = none ? { events: [], next: null } : await listEvents(db, filter, { limit, before });
+      return c.json({ events: page.events, nextCursor: page.next === null ? null : encodeCursor(page.next), stats });
+    })
+    .get('/v1/admin/cert-events/:id', describe(detailRoute), requireRole('viewer'), async (c) => {
+      const { db } = c.var.ctx;
+      const event = await findEvent(db, pathId(c));
+      if (event === null) throw missing();
+      const detail = await readEventDetail(db, event);
+      return c.json({
+        event,
+        attempts: attemptsOf(event, detail.attempts),
+        replays: detail.replays.map(({ id: _id, event_id: _event, ...replay }) => replay),
+        deliveries: [],
+        incidents: detail.incidents,
+        domain: detail.domain,
+        timeline: timelineOf(event, detail),
+      });
+    })
+    .post('/v1/admin/cert-events/:id/replay', describe(replayRoute), requireRole('operator'), async (c) => {
+      const { ctx, actor } = c.var;
+      const id = pathId(c);
+      const options = await readJson(c, replayBody);
+      const result = await reopenEvent(ctx.db, { ...options, id, actor: actor.name, now: ctx.now() });
+      if (result.kind !== 'reopened') throw result.kind === 'missing' ? missing() : applied();
+      const event = await findEvent(ctx.db, id);
+      if (event === null) throw missing();
+      await enqueue(ctx, result.event);
+      return c.json({ ok: true, event });
+    });

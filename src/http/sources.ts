@@ -1,0 +1,44 @@
+import { Hono } from 'hono';
+import * as v from 'valibot';
+import { listSources } from '../db/source-reads.ts';
+import { eventStatuses } from '../lifecycle/types.ts';
+import { sourceList } from './answers.ts';
+import { requireRole } from './auth.ts';
+import type { HttpEnv } from './env.ts';
+import { filterText, strictQuery } from './filters.ts';
+import { check, decodeCursor, encodeCursor, queryLimit, readQuery } from './input.ts';
+import { describe } from './openapi.ts';
+
+const listQuery = strictQuery({
+  source: v.optional(filterText(80)),
+  clusterId: v.optional(filterText(120)),
+  status: v.optional(v.picklist(eventStatuses, `must be one of ${eventStatuses.join(', ')}`)),
+  limit: queryLimit(500, 200),
+  cursor: v.optional(filterText(1000)),
+});
+
+// A sender without a cluster has the empty one.
+const cursorParts = v.pipe(
+  v.tuple([filterText(80), v.union([v.literal(''), filterText(120)])], 'is not one that this list gave out'),
+  v.transform(([source, clusterId]) => ({ source, clusterId })),
+);
+
+const listRoute = {
+  summary: 'Senders of events, by source and cluster, with the last event of each',
+  tag: 'sources',
+  role: 'viewer',
+  query: listQuery,
+  answers: { 200: { about: 'A page of senders', schema: sourceList } },
+} as const;
+
+/** Who sends events, and how the last one went (contract 4). */
+export const sourceRoutes = () =>
+  new Hono<HttpEnv>().get('/v1/admin/cert-sources', describe(listRoute), requireRole('viewer'), async (c) => {
+    const { limit, cursor, ...filter } = readQuery(c, listQuery);
+    const after =
+      cursor === undefined
+        ? null
+        : check(v.object({ cursor: cursorParts }), { cursor: decodeCursor(cursor, 2) }).cursor;
+    const { sources, next } = await listSources(c.var.ctx.db, filter, { limit, after });
+    return c.json({ sources, nextCursor: next === null ? null : encodeCursor(next.source, next.clusterId) });
+  });
