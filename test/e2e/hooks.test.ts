@@ -189,6 +189,16 @@ describe('acme-run', () => {
     expect(ingest.accepted[0]?.body).toMatchObject({ reason: 'Some challenges have failed.' });
   });
 
+  it('reports a first issuance that certbot fails, without its parting words', async () => {
+    const certbot = client(
+      'certbot',
+      "echo 'Some challenges have failed.' >&2; echo 'Ask for help or search for solutions' >&2; exit 1",
+    );
+    await hook('acme-run', [certbot, 'certonly', '-d', 'a.example', '--config-dir', directory]);
+    expect(seen()).toEqual(each('issuance_failed', ['a.example']));
+    expect(ingest.accepted[0]?.body).toMatchObject({ reason: 'Some challenges have failed.' });
+  });
+
   it('reports no dry run', async () => {
     const certbot = client('certbot', 'echo no >&2; exit 1');
     expect(await hook('acme-run', [certbot, 'certonly', '-d', 'a.example', '--dry-run'])).toMatchObject({ code: 1 });
