@@ -1,5 +1,17 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
+const mostSources = 100;
+
+/** Keeps a label bounded: the first hundred names stand for themselves, all later ones are `other`. */
+const boundedLabel = () => {
+  const known = new Set<string>();
+  return (name: string): string => {
+    if (!known.has(name) && known.size >= mostSources) return 'other';
+    known.add(name);
+    return name;
+  };
+};
+
 /** Every instrument, in one list. Labels are bounded: no domain, no id, no name that a stranger chose. */
 export const createMetrics = () => {
   const registry = new Registry();
@@ -7,6 +19,7 @@ export const createMetrics = () => {
   const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
   return {
     registry,
+    sourceLabel: boundedLabel(),
     eventsReceived: new Counter({
       name: 'fdt_cert_events_received_total',
       help: 'Events received, by source, type and result',

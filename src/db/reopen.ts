@@ -52,3 +52,17 @@ export const reopenEvent = async ({ sql }: Db, replay: Replay): Promise<ReplayRe
   const [present] = await sql<{ status: EventStatus }[]>`select status from certificate_lifecycle_events where id = ${id}`;
   return { kind: present === undefined ? 'missing' : 'applied' };
 };
+
+/** Follows a retry that was asked for in the queue itself: the same generation is tried once more. */
+export const reopenFailed = async ({ sql }: Db, id: string, generation: number, now: number): Promise<void> => {
+  await sql`
+    with opened as (
+      update certificate_lifecycle_events
+      set status = 'pending', processed_at = null, retry_count = 0, next_retry_at = null, dlq_replay_count = dlq_replay_count + 1,
+          last_dlq_replayed_at = to_timestamp(${now} / 1000.0), updated_at = to_timestamp(${now} / 1000.0)
+      where id = ${id} and generation = ${generation} and status = 'failed'
+      returning id, generation
+    )
+    insert into cert_event_replays (event_id, generation, actor, reason, created_at)
+    select id, generation, 'queue', 'retried in the queue', to_timestamp(${now} / 1000.0) from opened`;
+};

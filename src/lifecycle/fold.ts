@@ -1,5 +1,6 @@
 import { domainBackoffSeconds } from './backoff.ts';
 import { raiseFor, type IncidentDraft, type IncidentOp, mergeDrafts } from './incidents.ts';
+import { InvalidEventError } from './invalid-event.ts';
 import { statusOf } from './status.ts';
 import { isFailure, isSuccess } from './types.ts';
 import type { EventOutcome, EventType, FailurePolicy, LedgerEvent, TlsMode, TlsStatus } from './types.ts';
@@ -76,18 +77,24 @@ export const step = (state: CertState, event: LedgerEvent): CertState => {
   if (isSuccess(event.eventType)) {
     return { ...state, ...seen, ...given(state, event), error: null, failureCount: 0, lastFailureAt: null };
   }
-  return { ...state, ...seen, ...given(state, event) };
+  if (event.eventType === 'certificate_expiring') return { ...state, ...seen, ...given(state, event) };
+  throw new InvalidEventError('The event type is not one that this version knows');
 };
 
 export type OpenIncidents = ReadonlyMap<IncidentDraft['type'], IncidentDraft>;
 
-/** State and open incidents after all events of a domain, given in any order and with any repeats. */
-export const foldHistory = (events: Iterable<LedgerEvent>): { state: CertState; open: OpenIncidents } => {
+/** Each event once, in the one order. */
+const inOrder = (events: Iterable<LedgerEvent>): LedgerEvent[] => {
   const byId = new Map<string, LedgerEvent>();
   for (const event of events) byId.set(event.id, event);
+  return [...byId.values()].sort(compareEvents);
+};
+
+/** State and open incidents after all events of a domain, given in any order and with any repeats. */
+export const foldHistory = (events: Iterable<LedgerEvent>): { state: CertState; open: OpenIncidents } => {
   let state = emptyState;
   const open = new Map<IncidentDraft['type'], IncidentDraft>();
-  for (const event of [...byId.values()].sort(compareEvents)) {
+  for (const event of inOrder(events)) {
     state = step(state, event);
     const raised = raiseFor(event);
     if (raised === null) open.clear();
@@ -105,16 +112,46 @@ export interface FoldResult {
   readonly incidents: readonly IncidentOp[];
 }
 
-/** What events that came too late change about incidents: only what the full fold still shows as open or not. */
-const lateIncidents = (late: readonly LedgerEvent[], open: OpenIncidents): IncidentOp[] => {
+/** The first event of each incident that is open after these events. */
+const runStarts = (history: readonly LedgerEvent[]): Map<IncidentDraft['type'], LedgerEvent> => {
+  const starts = new Map<IncidentDraft['type'], LedgerEvent>();
+  for (const event of inOrder(history)) {
+    if (isSuccess(event.eventType)) starts.clear();
+    else if (!starts.has(event.eventType)) starts.set(event.eventType, event);
+  }
+  return starts;
+};
+
+/**
+ * What events that came too late change about incidents. A late success ends the incidents that began before it; what the
+ * full fold shows as still open behind it is raised anew, so that it carries no tier or reason from before the success.
+ */
+const lateIncidents = (
+  late: readonly LedgerEvent[],
+  history: readonly LedgerEvent[],
+  open: OpenIncidents,
+): IncidentOp[] => {
+  const known = new Set(history.map((event) => event.id));
+  const starts = runStarts(history);
+  const changed = new Set<IncidentDraft['type']>();
   const ops: IncidentOp[] = [];
-  for (const event of late) {
-    const raised = raiseFor(event);
-    if (raised === null) ops.push({ kind: 'resolve', byEventId: event.id, except: [...open.keys()] });
-    else {
-      const current = open.get(raised.type);
-      if (current?.eventIds.has(event.id)) ops.push({ kind: 'raise', draft: current });
-    }
+  for (const event of late.filter(({ id }) => !known.has(id))) {
+    if (isSuccess(event.eventType)) {
+      const except = new Set(open.keys());
+      for (const [type, first] of starts) {
+        if (compareEvents(event, first) < 0) except.add(type);
+        else {
+          except.delete(type);
+          starts.delete(type);
+          changed.add(type);
+        }
+      }
+      ops.push({ kind: 'resolve', byEventId: event.id, except: [...except] });
+    } else if (open.get(event.eventType)?.eventIds.has(event.id)) changed.add(event.eventType);
+  }
+  for (const type of changed) {
+    const draft = open.get(type);
+    if (draft !== undefined) ops.push({ kind: 'raise', draft });
   }
   return ops;
 };
@@ -126,7 +163,7 @@ const lateIncidents = (late: readonly LedgerEvent[], open: OpenIncidents): Incid
  * @returns the state a full fold in order would give, each new event's outcome, and what changes about incidents.
  */
 export const fold = (state: CertState, fresh: readonly LedgerEvent[], history: readonly LedgerEvent[] = []): FoldResult => {
-  const sorted = fresh.toSorted(compareEvents);
+  const sorted = inOrder(fresh);
   const late = sorted.filter((event) => isLate(state, event));
   const outcomes = new Map<string, EventOutcome>();
   const incidents: IncidentOp[] = [];
@@ -135,7 +172,7 @@ export const fold = (state: CertState, fresh: readonly LedgerEvent[], history: r
     const settled = foldHistory([...history, ...late]);
     next = settled.state;
     for (const event of late) outcomes.set(event.id, 'superseded');
-    incidents.push(...lateIncidents(late, settled.open));
+    incidents.push(...lateIncidents(late, history, settled.open));
   }
   for (const event of sorted.slice(late.length)) {
     next = step(next, event);

@@ -6,6 +6,8 @@ export interface EventJob {
   readonly delayMs: number;
   /** The event is given up in the ledger; the job only has to end in the failed set, where operators look. */
   readonly dead?: boolean;
+  /** A job of this very id may lie among the finished ones and has to make room. */
+  readonly again?: boolean;
 }
 
 export interface QueueDepth {

@@ -1,0 +1,211 @@
+import { Resolver } from 'node:dns/promises';
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pino, type Logger } from 'pino';
+import type { Config } from './config.ts';
+import type { Ctx } from './context.ts';
+import { assertDurable, connectDb, type Db, isInfrastructureFault } from './db/client.ts';
+import { migrate } from './db/migrate.ts';
+import { isWritable } from './db/writable.ts';
+import { startEmbeddedPostgres } from './embedded.ts';
+import { AppError, messageOf, StartError } from './errors.ts';
+import { createApp } from './http/app.ts';
+import { metricsApp, type Readiness } from './http/health.ts';
+import { ingestSink } from './http/ingest-sink.ts';
+import { renderMetrics } from './http/metrics-collect.ts';
+import { listen } from './http/server.ts';
+import { createMetrics } from './metrics.ts';
+import { handlersFor } from './processors/index.ts';
+import { reconcile } from './processors/reconcile.ts';
+import { withinMs } from './queues/bounded.ts';
+import { type Guardian, startGuardian } from './queues/guardian.ts';
+import { openQueues } from './queues/open.ts';
+import { postgresStore, redisStore, type Store } from './queues/store.ts';
+import { startWorkers } from './queues/workers.ts';
+
+export interface Roles {
+  readonly api: boolean;
+  readonly worker: boolean;
+}
+
+export interface RunningApp {
+  /** Port of the API; null where the process has no such role. */
+  readonly port: number | null;
+  readonly metricsPort: number;
+  /** Not ready at once, answers what is in flight, finishes what is in hand; resolves within 20 s. */
+  stop(): Promise<void>;
+}
+
+const databasePatienceMs = 15_000;
+const concurrency = { 'cert-events': 3, maintenance: 1 };
+
+type Cleanup = () => Promise<unknown>;
+
+/** Things started, to be stopped in reverse order, each within its own time. */
+const cleanups = (log: Logger) => {
+  const stack: { what: string; ms: number; stop: Cleanup }[] = [];
+  return {
+    add: (what: string, ms: number, stop: Cleanup): void => {
+      stack.push({ what, ms, stop });
+    },
+    run: async (): Promise<void> => {
+      for (const { what, ms, stop } of stack.splice(0).reverse()) {
+        const outcome = await withinMs(stop(), ms);
+        if (outcome !== 'done') log.warn({ what, why: outcome === 'late' ? 'took too long' : messageOf(outcome) }, 'did not stop cleanly');
+      }
+    },
+  };
+};
+
+/** Waits for the database, brings its schema up to date and opens the pool. */
+const openDatabase = async (url: string, max: number, now: () => number): Promise<Db> => {
+  const started = now();
+  for (;;) {
+    try {
+      await migrate(url);
+      break;
+    } catch (error) {
+      if (error instanceof StartError) throw error;
+      if (!isInfrastructureFault(error) || now() - started > databasePatienceMs) {
+        throw new StartError(`the database cannot be used (${messageOf(error)}): check DATABASE_URL and the server`);
+      }
+      await sleep(500);
+    }
+  }
+  const db = connectDb(url, { max, name: 'notafter' });
+  try {
+    await assertDurable(db);
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+  return db;
+};
+
+const openStore = async (config: Config, databaseUrl: string, log: Logger): Promise<Store> => {
+  let told = 0;
+  const onError = (error: Error): void => {
+    // A store that is away says so with every try to reach it; one line in ten seconds is enough.
+    if (Date.now() - told < 10_000) return;
+    told = Date.now();
+    log.warn({ why: messageOf(error) }, 'the queue store does not answer');
+  };
+  const store =
+    config.REDIS_URL === undefined ? postgresStore(databaseUrl, 12, onError) : redisStore(config.REDIS_URL, config.NOTAFTER_QUEUE_PREFIX, onError);
+  const checked = await withinMs(store.check(), 5000);
+  if (checked instanceof StartError) throw checked;
+  if (checked !== 'done') log.error('Redis does not answer: events are accepted and wait in the ledger until it does; check REDIS_URL');
+  return store;
+};
+
+const txtResolver = (servers: readonly string[] | undefined): Ctx['resolveTxt'] => {
+  const resolver = new Resolver({ timeout: 2000, tries: 2 });
+  if (servers !== undefined) resolver.setServers(servers);
+  return (name) => resolver.resolveTxt(name);
+};
+
+const databaseReady = async (db: Db): Promise<string | null> => {
+  let writable = false;
+  const outcome = await withinMs(isWritable(db).then((answer) => (writable = answer)), 2000);
+  if (outcome !== 'done') return 'PostgreSQL does not answer';
+  return writable ? null : 'PostgreSQL is read-only';
+};
+
+interface Parts {
+  readonly ctx: Ctx;
+  readonly roles: Roles;
+  readonly guardian: () => Guardian | null;
+  readonly stopping: () => boolean;
+}
+
+/** An API is ready while it can commit, whatever the queue does; a worker while its queues move. */
+const readinessOf =
+  ({ ctx, roles, guardian, stopping }: Parts) =>
+  async (): Promise<Readiness> => {
+    if (stopping()) return { ready: false, checks: { process: 'stopping' } };
+    const database = await databaseReady(ctx.db);
+    const queueFaults = guardian()?.faults() ?? ((await withinMs(ctx.queues.ping(), 1000)) === 'done' ? [] : [`${ctx.queues.backend} does not answer`]);
+    const queues = queueFaults.length === 0 ? 'ok' : roles.api ? `degraded: ${queueFaults.join('; ')}` : queueFaults.join('; ');
+    const ready = database === null && (roles.api || queueFaults.length === 0);
+    return { ready, checks: { database: database ?? 'ok', queues } };
+  };
+
+/** Builds and starts everything a process of these roles needs; the only place where clients are made. */
+export const startApp = async (config: Config, roles: Roles, log: Logger = pino({ level: config.NOTAFTER_LOG_LEVEL })): Promise<RunningApp> => {
+  const cleanup = cleanups(log);
+  const now = (): number => Date.now();
+  let stopping = false;
+  try {
+    const embedded = config.DATABASE_URL === undefined ? await startEmbeddedPostgres({ dataDir: `${config.NOTAFTER_DATA_DIR}/postgres`, log: (line) => log.info(line) }) : null;
+    if (embedded !== null) cleanup.add('embedded PostgreSQL', 8000, embedded.stop);
+    const databaseUrl = config.DATABASE_URL ?? embedded?.url ?? '';
+    const db = await openDatabase(databaseUrl, 12, now);
+    cleanup.add('database pool', 3000, db.close);
+    const store = await openStore(config, databaseUrl, log);
+    cleanup.add('queue store', 2000, store.close);
+    const onQueueError = (error: Error): void => log.debug({ why: messageOf(error) }, 'queue error');
+    const queues = openQueues(store, config.CERT_EVENT_MAX_RETRIES, onQueueError);
+    cleanup.add('queues', 2000, queues.close);
+    const ctx: Ctx = { config, db, queues, log, metrics: createMetrics(), now, resolveTxt: txtResolver(config.NOTAFTER_DNS_SERVERS) };
+
+    let guardian: Guardian | null = null;
+    const readiness = readinessOf({ ctx, roles, guardian: () => guardian, stopping: () => stopping });
+    const metricsServer = await listen(metricsApp(ctx, readiness, renderMetrics), { host: config.NOTAFTER_HOST, port: config.CERT_METRICS_PORT, variable: 'CERT_METRICS_PORT', now });
+    cleanup.add('metrics server', 2000, () => metricsServer.drain(1000));
+    if (roles.worker) guardian = startWorking(ctx, { store, queues, cleanup });
+    const port = roles.api ? await startServing(ctx, readiness, cleanup) : null;
+    log.info({ roles, port, metricsPort: metricsServer.port, queues: store.backend }, 'started');
+    return {
+      port,
+      metricsPort: metricsServer.port,
+      stop: async () => {
+        stopping = true;
+        await cleanup.run();
+      },
+    };
+  } catch (error) {
+    await cleanup.run();
+    throw error;
+  }
+};
+
+type Cleanups = ReturnType<typeof cleanups>;
+
+const startServing = async (ctx: Ctx, readiness: () => Promise<Readiness>, cleanup: Cleanups): Promise<number> => {
+  const sink = ingestSink(ctx);
+  cleanup.add('ingest', 6000, sink.drain);
+  const { NOTAFTER_HOST: host, PORT: port } = ctx.config;
+  const server = await listen(createApp(ctx, sink, readiness), { host, port, variable: 'PORT', now: ctx.now });
+  cleanup.add('API server', 11_000, () => server.drain(10_000));
+  return server.port;
+};
+
+const startWorking = (ctx: Ctx, { store, queues, cleanup }: { store: Store; queues: ReturnType<typeof openQueues>; cleanup: Cleanups }): Guardian => {
+  const { config, log, now } = ctx;
+  const workers = startWorkers(store, handlersFor(ctx), {
+    concurrency,
+    baseBackoffSeconds: config.CERT_EVENT_BASE_BACKOFF_SECONDS,
+    now,
+    onError: (error) => log.debug({ why: messageOf(error) }, 'worker error'),
+    onJob: (line) => log.info(line, 'job'),
+  });
+  cleanup.add('workers', 8000, () => workers.close(6000));
+  const guardian = startGuardian({
+    store,
+    queues,
+    workers,
+    id: `${hostname().replaceAll(/[^\w]/g, '_')}_${process.pid}`,
+    now,
+    reconcile: (doubtful) => reconcile(ctx, doubtful),
+    onError: (error, what) => {
+      const away = isInfrastructureFault(error) || (error instanceof AppError && error.retryable);
+      log[away ? 'warn' : 'error']({ why: messageOf(error) }, `failed at ${what}`);
+    },
+    onDeaf: (queue) => {
+      log.fatal({ queue }, 'the worker takes no jobs although the queue answers: leaving so that a new process can');
+      process.kill(process.pid, 'SIGTERM');
+    },
+  });
+  cleanup.add('guardian', 4000, guardian.stop);
+  return guardian;
+};

@@ -1,0 +1,99 @@
+import { v7 as uuidv7 } from 'uuid';
+import type { AppliedEvent, Decision, DomainWrite, FailedTry } from '../lifecycle/decide.ts';
+import type { IncidentWrite } from '../lifecycle/incidents.ts';
+import type { Tx } from './client.ts';
+
+const saveDomains = (tx: Tx, writes: readonly DomainWrite[], now: number) => {
+  const pick = <T>(read: (write: DomainWrite) => T): T[] => writes.map(read);
+  return tx`
+    update custom_domains d set
+      tls_status = u.tls_status, certificate_ref = u.certificate_ref, tls_not_before = to_timestamp(u.not_before / 1000),
+      tls_not_after = to_timestamp(u.not_after / 1000), cert_renewal_due_at = to_timestamp(u.renewal_due_at / 1000),
+      tls_last_error = u.error, cert_failure_count = u.failure_count, cert_retry_backoff_seconds = u.backoff,
+      cert_next_retry_at = to_timestamp(u.next_retry_at / 1000), cert_last_failure_at = to_timestamp(u.last_failure_at / 1000),
+      cert_last_event_id = u.last_event_id, cert_last_event_type = u.last_event_type,
+      cert_last_event_at = to_timestamp(u.last_event_at / 1000), updated_at = to_timestamp(${now} / 1000.0)
+    from unnest(
+      ${pick((w) => w.domain.id)}::uuid[], ${pick((w) => w.view.tlsStatus)}::text[], ${pick((w) => w.state.certificateRef)}::text[],
+      ${pick((w) => w.state.notBefore)}::float8[], ${pick((w) => w.state.notAfter)}::float8[], ${pick((w) => w.state.renewalDueAt)}::float8[],
+      ${pick((w) => w.state.error)}::text[], ${pick((w) => w.state.failureCount)}::int[], ${pick((w) => w.view.backoffSeconds)}::int[],
+      ${pick((w) => w.view.nextRetryAt)}::float8[], ${pick((w) => w.state.lastFailureAt)}::float8[], ${pick((w) => w.state.lastEventId)}::uuid[],
+      ${pick((w) => w.state.lastEventType)}::text[], ${pick((w) => w.state.lastEventAt)}::float8[]
+    ) as u(id, tls_status, certificate_ref, not_before, not_after, renewal_due_at, error, failure_count, backoff, next_retry_at,
+           last_failure_at, last_event_id, last_event_type, last_event_at)
+    where d.id = u.id`;
+};
+
+const saveEvents = (tx: Tx, applied: readonly AppliedEvent[], now: number) => tx`
+  update certificate_lifecycle_events e set
+    status = 'applied', outcome = u.outcome, domain_id = u.domain_id, org_id = u.org_id, next_retry_at = null, last_error = null,
+    error_class = null, processed_at = to_timestamp(${now} / 1000.0), updated_at = to_timestamp(${now} / 1000.0)
+  from unnest(${applied.map((a) => a.event.id)}::uuid[], ${applied.map((a) => a.outcome)}::text[],
+              ${applied.map((a) => a.domain.id)}::uuid[], ${applied.map((a) => a.domain.orgId)}::text[]) as u(id, outcome, domain_id, org_id)
+  where e.id = u.id`;
+
+/** Records failed tries; a try without a next one makes the event a dead letter. */
+export const saveFailures = (tx: Tx, failed: readonly FailedTry[], now: number) => tx`
+  with u as (
+    select * from unnest(
+      ${failed.map((f) => f.event.id)}::uuid[], ${failed.map((f) => f.event.generation)}::int[], ${failed.map((f) => f.tries)}::int[],
+      ${failed.map((f) => f.errorClass)}::text[], ${failed.map((f) => f.error)}::text[], ${failed.map((f) => f.nextRetryAt)}::float8[]
+    ) as t(id, generation, tries, error_class, error, next_retry_at)
+  ), noted as (
+    insert into cert_event_attempts (event_id, generation, attempt, error_class, error, next_retry_at, created_at)
+    select id, generation, tries, error_class, error, to_timestamp(next_retry_at / 1000), to_timestamp(${now} / 1000.0) from u
+  )
+  update certificate_lifecycle_events e set
+    status = case when u.next_retry_at is null then 'failed' else 'pending' end,
+    retry_count = u.tries, last_error = u.error, error_class = u.error_class, next_retry_at = to_timestamp(u.next_retry_at / 1000),
+    processed_at = case when u.next_retry_at is null then to_timestamp(${now} / 1000.0) end, updated_at = to_timestamp(${now} / 1000.0)
+  from u where e.id = u.id`;
+
+interface IncidentLine {
+  readonly write: IncidentWrite;
+  readonly of: DomainWrite;
+}
+
+const context = ({ write }: IncidentLine): string => JSON.stringify(write.context);
+
+const updateIncidents = (tx: Tx, lines: readonly IncidentLine[], now: number) => tx`
+  update certificate_incidents i set
+    tier = u.tier, status = u.status, event_id = coalesce(u.event_id, i.event_id), reason = u.reason, context = u.context::jsonb,
+    source = coalesce(u.context::jsonb ->> 'source', i.source), cluster_id = coalesce(u.context::jsonb ->> 'clusterId', i.cluster_id),
+    resolved_at = case when u.status = 'resolved' then to_timestamp(${now} / 1000.0) end,
+    resolved_by = case when u.status = 'resolved' then 'event' end, updated_at = to_timestamp(${now} / 1000.0)
+  from unnest(${lines.map(({ write }) => write.id)}::uuid[], ${lines.map(({ write }) => write.tier)}::int2[],
+              ${lines.map(({ write }) => write.status)}::text[], ${lines.map(({ write }) => write.eventId)}::uuid[],
+              ${lines.map(({ write }) => write.reason)}::text[], ${lines.map(context)}::text[])
+    as u(id, tier, status, event_id, reason, context)
+  where i.id = u.id`;
+
+const insertIncidents = (tx: Tx, lines: readonly IncidentLine[], now: number) => tx`
+  insert into certificate_incidents (id, domain_id, org_id, domain, incident_type, tier, status, event_id, source, cluster_id, reason,
+    context, resolved_at, resolved_by, created_at, updated_at)
+  select u.id, u.domain_id, u.org_id, u.domain, u.type, u.tier, u.status, u.event_id, u.context::jsonb ->> 'source',
+    u.context::jsonb ->> 'clusterId', u.reason, u.context::jsonb,
+    case when u.status = 'resolved' then to_timestamp(${now} / 1000.0) end, case when u.status = 'resolved' then 'event' end,
+    to_timestamp(${now} / 1000.0), to_timestamp(${now} / 1000.0)
+  from unnest(${lines.map(() => uuidv7())}::uuid[], ${lines.map(({ of }) => of.domain.id)}::uuid[], ${lines.map(({ of }) => of.domain.orgId)}::text[],
+              ${lines.map(({ of }) => of.domain.domain)}::text[], ${lines.map(({ write }) => write.type)}::text[],
+              ${lines.map(({ write }) => write.tier)}::int2[], ${lines.map(({ write }) => write.status)}::text[],
+              ${lines.map(({ write }) => write.eventId)}::uuid[], ${lines.map(({ write }) => write.reason)}::text[], ${lines.map(context)}::text[])
+    as u(id, domain_id, org_id, domain, type, tier, status, event_id, reason, context)`;
+
+/** Writes a decision: state, incidents and the events' own status, all in the caller's transaction. */
+export const saveDecision = async (tx: Tx, { domains, applied, failed }: Decision, now: number): Promise<void> => {
+  const lines = domains.flatMap((of) => of.incidents.map((write) => ({ write, of })));
+  const known = lines.filter(({ write }) => write.id !== null);
+  const fresh = lines.filter(({ write }) => write.id === null);
+  const touched = new Set(applied.map(({ domain }) => domain.id));
+  const changed = domains.filter(({ domain }) => touched.has(domain.id));
+  await Promise.all([
+    changed.length > 0 ? saveDomains(tx, changed, now) : null,
+    applied.length > 0 ? saveEvents(tx, applied, now) : null,
+    failed.length > 0 ? saveFailures(tx, failed, now) : null,
+    // An incident that ends makes room for its successor, so updates go first.
+    known.length > 0 ? updateIncidents(tx, known, now) : null,
+    fresh.length > 0 ? insertIncidents(tx, fresh, now) : null,
+  ]);
+};

@@ -1,0 +1,80 @@
+import type { Db } from './client.ts';
+
+/** A pending event that its group's job should carry. */
+export interface Grouped {
+  readonly id: string;
+  readonly group_id: string;
+}
+
+/** An event that a job of its own should carry, or, once given up, show. */
+export interface Single {
+  readonly id: string;
+  readonly generation: number;
+  readonly retry_count: number;
+  readonly due_at: number | null;
+}
+
+const pageSize = 10_000;
+
+async function* pages<T extends { id: string }>(read: (after: string) => Promise<T[]>): AsyncGenerator<T[]> {
+  for (let after = '00000000-0000-0000-0000-000000000000'; ; ) {
+    const page = await read(after);
+    if (page.length > 0) yield page;
+    if (page.length < pageSize) return;
+    after = page.at(-1)?.id ?? after;
+  }
+}
+
+/** All pending events that were never tried and were last touched before `before` (epoch ms), oldest first. */
+export const groupedPending = ({ sql }: Db, before: number): AsyncGenerator<Grouped[]> =>
+  pages(
+    (after) => sql<Grouped[]>`
+      select id, group_id from certificate_lifecycle_events
+      where status = 'pending' and retry_count = 0 and generation = 0 and updated_at < to_timestamp(${before} / 1000.0) and id > ${after}
+      order by id limit ${pageSize}`,
+  );
+
+/** All pending events that have left their group, by a failed try or a replay. */
+export const singlePending = ({ sql }: Db, before: number): AsyncGenerator<Single[]> =>
+  pages(
+    (after) => sql<Single[]>`
+      select id, generation, retry_count, (extract(epoch from next_retry_at) * 1000)::float8 as due_at from certificate_lifecycle_events
+      where status = 'pending' and (retry_count > 0 or generation > 0) and updated_at < to_timestamp(${before} / 1000.0) and id > ${after}
+      order by id limit ${pageSize}`,
+  );
+
+/** All dead letters. */
+export const deadLetters = ({ sql }: Db): AsyncGenerator<Single[]> =>
+  pages(
+    (after) => sql<Single[]>`
+      select id, generation, retry_count, null::float8 as due_at from certificate_lifecycle_events
+      where status = 'failed' and id > ${after} order by id limit ${pageSize}`,
+  );
+
+/** Moves events whose group's job is gone into a new group; those applied meanwhile stay out. Returns the ones moved. */
+export const regroup = async ({ sql }: Db, ids: readonly string[], groupId: string): Promise<string[]> => {
+  const rows = await sql<{ id: string }[]>`
+    update certificate_lifecycle_events set group_id = ${groupId}
+    where id = any(${[...ids]}::uuid[]) and status = 'pending' and retry_count = 0 and generation = 0
+    returning id`;
+  return rows.map(({ id }) => id);
+};
+
+// 'recn' in ASCII.
+const lockKey = 0x7265636e;
+
+/** Runs the work in one process at a time; null when another has it in hand. */
+export const exclusively = async <T>({ sql }: Db, work: () => Promise<T>): Promise<T | null> => {
+  const connection = await sql.reserve();
+  try {
+    const [lock] = await connection<{ taken: boolean }[]>`select pg_try_advisory_lock(${lockKey}) as taken`;
+    if (lock?.taken !== true) return null;
+    try {
+      return await work();
+    } finally {
+      await connection`select pg_advisory_unlock(${lockKey})`;
+    }
+  } finally {
+    connection.release();
+  }
+};

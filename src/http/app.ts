@@ -1,0 +1,36 @@
+import { Hono } from 'hono';
+import type { Ctx } from '../context.ts';
+import { AppError } from '../errors.ts';
+import type { HttpEnv } from './env.ts';
+import { healthRoutes, type Readiness } from './health.ts';
+import { type IngestSink, ingestRoutes } from './ingest.ts';
+import { onError, problemResponse } from './problem.ts';
+import { openApiDocument } from './openapi-document.ts';
+import { customDomainRoutes } from './custom-domains.ts';
+import { importRoutes } from './domain-import.ts';
+import { domainRoutes } from './domains.ts';
+import { eventRoutes } from './events.ts';
+import { incidentRoutes } from './incidents.ts';
+import { sourceRoutes } from './sources.ts';
+
+/** The public app: ingest, the control plane's door, the admin API, health and the API's own description. */
+export const createApp = (ctx: Ctx, sink: IngestSink, readiness: () => Promise<Readiness>) => {
+  const app = new Hono<HttpEnv>();
+  app.onError(onError);
+  app.notFound((c) => problemResponse(c, new AppError('not_found', 'There is nothing at this path')));
+  app.use(async (c, next) => {
+    c.set('ctx', ctx);
+    await next();
+  });
+  app
+    .route('/', ingestRoutes(ctx, sink))
+    .route('/', healthRoutes(readiness))
+    .route('/', importRoutes())
+    .route('/', domainRoutes())
+    .route('/', customDomainRoutes())
+    .route('/', eventRoutes())
+    .route('/', incidentRoutes())
+    .route('/', sourceRoutes());
+  let document: ReturnType<typeof openApiDocument> | null = null;
+  return app.get('/openapi.json', async (c) => c.json(await (document ??= openApiDocument(app))));
+};

@@ -1,0 +1,70 @@
+import { AppError } from '../errors.ts';
+
+export interface GroupCommit<T, R> {
+  /** Resolves with the item's own result once its group is committed; rejects `unavailable` when too many already wait. */
+  submit(item: T): Promise<R>;
+  /** Resolves when nothing waits and nothing is being committed. */
+  idle(): Promise<void>;
+}
+
+interface Waiting<T, R> {
+  readonly item: T;
+  readonly resolve: (result: R) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Group commit without a timer: whatever arrives while a commit runs goes into the next one. An idle committer takes a
+ * single item at once; a busy one makes its groups as large as the load.
+ *
+ * @param maxSize most items of one commit
+ * @param limit most items that may wait
+ * @param commit writes a group and answers for each item, in order; a rejection is the whole group's
+ */
+export const groupCommit = <T, R>(
+  { maxSize, limit, lanes }: { maxSize: number; limit: number; lanes: number },
+  commit: (items: readonly T[]) => Promise<readonly R[]>,
+): GroupCommit<T, R> => {
+  let waiting: Waiting<T, R>[] = [];
+  let running = 0;
+  let idlers: (() => void)[] = [];
+
+  const runGroup = async (group: readonly Waiting<T, R>[]): Promise<void> => {
+    try {
+      const results = await commit(group.map(({ item }) => item));
+      group.forEach(({ resolve, reject }, index) => {
+        const result = results[index];
+        if (result === undefined) reject(new Error('a commit gave fewer results than items'));
+        else resolve(result);
+      });
+    } catch (error) {
+      for (const { reject } of group) reject(error);
+    }
+  };
+
+  const pump = async (): Promise<void> => {
+    running += 1;
+    while (waiting.length > 0) {
+      const group = waiting.splice(0, maxSize);
+      await runGroup(group);
+    }
+    running -= 1;
+    if (running > 0) return;
+    for (const wake of idlers) wake();
+    idlers = [];
+  };
+
+  return {
+    submit: (item) =>
+      new Promise((resolve, reject) => {
+        if (waiting.length >= limit) {
+          reject(new AppError('unavailable', 'Too many events wait for the database; try again', { retryAfterSeconds: 1 }));
+          return;
+        }
+        waiting.push({ item, resolve, reject });
+        // Requests that arrive in one turn of the event loop share the first group as well.
+        if (running < lanes) setImmediate(() => (waiting.length > 0 && running < lanes ? pump() : undefined));
+      }),
+    idle: () => (running === 0 && waiting.length === 0 ? Promise.resolve() : new Promise((resolve) => idlers.push(resolve))),
+  };
+};

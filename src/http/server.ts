@@ -1,0 +1,86 @@
+import type { IncomingMessage, Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createAdaptorServer } from '@hono/node-server';
+import type { Hono } from 'hono';
+import { messageOf, StartError } from '../errors.ts';
+import type { HttpEnv } from './env.ts';
+
+const headersMs = 5000;
+const requestMs = 15_000;
+const mostConnections = 10_000;
+// Long uploads pace themselves: their route ends them when nothing comes for a while.
+const streams = (url: string | undefined): boolean => /^\/v1\/[\w/]*\/import(?:\?|$)/.test(url ?? '');
+
+export interface HttpServer {
+  readonly port: number;
+  /** Tells every client to go elsewhere, answers what is in flight, closes; after `deadlineMs` it hangs up. */
+  drain(deadlineMs: number): Promise<void>;
+}
+
+export interface ListenOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Name of the variable that sets the port, for the error message. */
+  readonly variable: string;
+  readonly now: () => number;
+}
+
+const bind = (server: Server, { host, port, variable }: ListenOptions): Promise<void> =>
+  new Promise((resolve, reject) => {
+    server.once('error', (error) => {
+      const code = 'code' in error ? error.code : null;
+      const why = code === 'EADDRINUSE' ? 'is in use' : code === 'EACCES' ? 'may not be opened by this user' : `cannot be opened (${messageOf(error)})`;
+      reject(new StartError(`port ${port} ${why}: set ${variable} to another`));
+    });
+    server.listen(port, host, resolve);
+  });
+
+/** Cuts off senders whose whole request takes longer than 15 s, however steadily they drip. */
+const watchUploads = (server: Server, now: () => number): { stop(): void } => {
+  const open = new Map<IncomingMessage, number>();
+  server.prependListener('request', (request: IncomingMessage) => {
+    const hasBody = request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined;
+    if (hasBody && !streams(request.url)) open.set(request, now());
+  });
+  const timer = setInterval(() => {
+    const oldest = now() - requestMs;
+    for (const [request, since] of open) {
+      if (request.complete || request.destroyed) open.delete(request);
+      else if (since < oldest) {
+        open.delete(request);
+        request.socket.destroy();
+      }
+    }
+  }, 500);
+  return { stop: () => clearInterval(timer) };
+};
+
+/** Serves an app over HTTP/1.1 with strict limits on time and connections. */
+export const listen = async (app: Hono<HttpEnv>, options: ListenOptions): Promise<HttpServer> => {
+  const serverOptions = { headersTimeout: headersMs, requestTimeout: 0, connectionsCheckingInterval: 1000, keepAliveTimeout: 65_000 };
+  // Without http2 or TLS options this is node:http's Server.
+  const server = createAdaptorServer({ fetch: (request, env) => app.fetch(request, env), serverOptions, overrideGlobalObjects: false }) as Server;
+  server.maxConnections = mostConnections;
+  let draining = false;
+  server.prependListener('request', (_request, response) => {
+    if (draining) response.setHeader('Connection', 'close');
+  });
+  const uploads = watchUploads(server, options.now);
+  await bind(server, options);
+  server.on('error', () => server.closeAllConnections());
+  // A bound TCP server's address is an AddressInfo.
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    drain: async (deadlineMs) => {
+      draining = true;
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const hangUp = setInterval(() => server.closeIdleConnections(), 50);
+      await Promise.race([closed, sleep(deadlineMs, undefined, { ref: false })]);
+      clearInterval(hangUp);
+      server.closeAllConnections();
+      uploads.stop();
+    },
+  };
+};

@@ -1,0 +1,152 @@
+import { eventRetrySeconds } from './backoff.ts';
+import { emptyState, fold, isLate, viewOf, type CertState, type DomainSettings, type DomainView } from './fold.ts';
+import { type CurrentIncident, type IncidentOp, type IncidentWrite, settleIncidents } from './incidents.ts';
+import { InvalidEventError } from './invalid-event.ts';
+import type { ErrorClass, EventOutcome, LedgerEvent } from './types.ts';
+
+/** A registered domain as the apply transaction has locked it. */
+export interface LockedDomain extends DomainSettings {
+  readonly id: string;
+  readonly domain: string;
+  readonly orgId: string | null;
+  readonly state: CertState;
+}
+
+/** An event that waits to be applied. */
+export interface PendingEvent extends LedgerEvent {
+  readonly domain: string;
+  readonly retryCount: number;
+  readonly generation: number;
+  /** Epoch ms when it was received. */
+  readonly receivedAt: number;
+}
+
+export interface Limits {
+  readonly now: number;
+  readonly warnDays: number;
+  readonly maxRetries: number;
+  readonly baseBackoffSeconds: number;
+}
+
+export interface FailedTry {
+  readonly event: PendingEvent;
+  readonly errorClass: ErrorClass;
+  readonly error: string;
+  readonly tries: number;
+  /** Epoch ms of the next try; null when it was the last. */
+  readonly nextRetryAt: number | null;
+}
+
+export interface AppliedEvent {
+  readonly event: PendingEvent;
+  readonly outcome: EventOutcome;
+  readonly domain: LockedDomain;
+}
+
+export interface DomainWrite {
+  readonly domain: LockedDomain;
+  readonly state: CertState;
+  readonly view: DomainView;
+  readonly incidents: readonly IncidentWrite[];
+}
+
+export interface Decision {
+  readonly domains: readonly DomainWrite[];
+  readonly applied: readonly AppliedEvent[];
+  readonly failed: readonly FailedTry[];
+}
+
+/** What a failed try leads to (contract 2): another after the backoff, or the dead-letter set; at once where no try can help. */
+export const failTry = (event: PendingEvent, errorClass: ErrorClass, error: string, limits: Limits): FailedTry => {
+  const tries = event.retryCount + 1;
+  const last = errorClass === 'invalid' || tries >= limits.maxRetries;
+  const nextRetryAt = last ? null : limits.now + 1000 * eventRetrySeconds(tries, limits.baseBackoffSeconds);
+  return { event, errorClass, error: error.slice(0, 2000), tries, nextRetryAt };
+};
+
+/** The domains whose history the fold needs, because one of their events came late. */
+export const domainsToRefold = (domains: readonly LockedDomain[], events: readonly PendingEvent[]): LockedDomain[] => {
+  const byName = groupByDomain(events);
+  return domains.filter(({ domain, state }) => byName.get(domain)?.some((event) => isLate(state, event)));
+};
+
+const groupByDomain = (events: readonly PendingEvent[]): Map<string, PendingEvent[]> => {
+  const groups = new Map<string, PendingEvent[]>();
+  for (const event of events) {
+    const group = groups.get(event.domain);
+    if (group === undefined) groups.set(event.domain, [event]);
+    else group.push(event);
+  }
+  return groups;
+};
+
+interface DomainOutcome {
+  readonly state: CertState;
+  readonly outcomes: ReadonlyMap<string, EventOutcome>;
+  readonly incidents: readonly IncidentOp[];
+  readonly failed: readonly FailedTry[];
+}
+
+/** Folds a domain's events; one that cannot be folded fails alone and the others go on without it. */
+const foldDomain = (state: CertState, events: readonly PendingEvent[], history: readonly LedgerEvent[], limits: Limits): DomainOutcome => {
+  try {
+    return { ...fold(state, events, history), failed: [] };
+  } catch (error) {
+    const failed: FailedTry[] = [];
+    const sound: PendingEvent[] = [];
+    for (const event of events) {
+      const fault = unfoldable(event);
+      if (fault === null) sound.push(event);
+      else failed.push(failTry(event, 'invalid', fault, limits));
+    }
+    if (failed.length === 0) throw error;
+    return { ...fold(state, sound, history), failed };
+  }
+};
+
+const unfoldable = (event: LedgerEvent): string | null => {
+  try {
+    fold(emptyState, [event]);
+    return null;
+  } catch (error) {
+    if (error instanceof InvalidEventError) return error.message;
+    throw error;
+  }
+};
+
+/**
+ * Decides what applying these events does. Pure: the transaction loads, this decides, the transaction saves.
+ *
+ * @param history applied events per domain id, for the domains named by {@link domainsToRefold}
+ * @param incidents open and acknowledged incidents per domain name
+ */
+export const decide = (
+  domains: readonly LockedDomain[],
+  events: readonly PendingEvent[],
+  history: ReadonlyMap<string, readonly LedgerEvent[]>,
+  incidents: ReadonlyMap<string, readonly CurrentIncident[]>,
+  limits: Limits,
+): Decision => {
+  const byName = groupByDomain(events);
+  const writes: DomainWrite[] = [];
+  const applied: AppliedEvent[] = [];
+  const failed: FailedTry[] = [];
+  for (const domain of domains) {
+    const fresh = byName.get(domain.domain) ?? [];
+    byName.delete(domain.domain);
+    const result = foldDomain(domain.state, fresh, history.get(domain.id) ?? [], limits);
+    failed.push(...result.failed);
+    for (const event of fresh) {
+      const outcome = result.outcomes.get(event.id);
+      if (outcome !== undefined) applied.push({ event, outcome, domain });
+    }
+    writes.push({
+      domain,
+      state: result.state,
+      view: viewOf(domain, result.state, limits.now, limits.warnDays),
+      incidents: settleIncidents(incidents.get(domain.domain) ?? [], result.incidents),
+    });
+  }
+  for (const event of [...byName.values()].flat()) failed.push(failTry(event, 'unresolved', 'The domain is not registered', limits));
+  return { domains: writes, applied, failed };
+};

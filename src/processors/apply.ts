@@ -1,0 +1,68 @@
+import type { Ctx } from '../context.ts';
+import { type ApplyScope, loadForApply, loadHistory } from '../db/apply.ts';
+import { isDataFault, isInfrastructureFault } from '../db/client.ts';
+import { saveDecision, saveFailures } from '../db/save-applied.ts';
+import { AppError, messageOf } from '../errors.ts';
+import { type AppliedEvent, decide, type Decision, domainsToRefold, type FailedTry, failTry, type Limits } from '../lifecycle/decide.ts';
+
+export interface Applied {
+  readonly applied: readonly AppliedEvent[];
+  readonly failed: readonly FailedTry[];
+}
+
+const limitsOf = ({ config, now }: Ctx): Limits => ({
+  now: now(),
+  warnDays: config.CERT_EXPIRY_WARN_DAYS,
+  maxRetries: config.CERT_EVENT_MAX_RETRIES,
+  baseBackoffSeconds: config.CERT_EVENT_BASE_BACKOFF_SECONDS,
+});
+
+const applyOnce = (ctx: Ctx, scope: ApplyScope): Promise<Decision> =>
+  ctx.db.sql.begin(async (tx) => {
+    const { domains, events, incidents } = await loadForApply(tx, scope);
+    const limits = limitsOf(ctx);
+    const history = await loadHistory(tx, domainsToRefold(domains, events));
+    const decision = decide(domains, events, history, incidents, limits);
+    await saveDecision(tx, decision, limits.now);
+    return decision;
+  });
+
+/** Records that these events could not be applied for a reason the fold does not know. */
+const recordFault = (ctx: Ctx, scope: ApplyScope, fault: unknown): Promise<FailedTry[]> =>
+  ctx.db.sql.begin(async (tx) => {
+    const { events } = await loadForApply(tx, scope);
+    const limits = limitsOf(ctx);
+    const failed = events.map((event) => failTry(event, isDataFault(fault) ? 'invalid' : 'internal', messageOf(fault), limits));
+    if (failed.length > 0) await saveFailures(tx, failed, limits.now);
+    return failed;
+  });
+
+const halves = ({ ids }: { readonly ids: readonly string[] }): ApplyScope[] => {
+  const middle = Math.ceil(ids.length / 2);
+  return [ids.slice(0, middle), ids.slice(middle)].map((part) => ({ kind: 'group', ids: part }));
+};
+
+/**
+ * Applies the events of a scope in one transaction. When a fault of one event undoes the transaction, the group is halved
+ * until that event stands alone; all others are applied.
+ *
+ * @throws AppError `unavailable` when our own infrastructure failed: nothing was changed and no try was used up.
+ */
+export const applyScope = async (ctx: Ctx, scope: ApplyScope): Promise<Applied> => {
+  try {
+    const decision = await applyOnce(ctx, scope);
+    const appliedAt = ctx.now();
+    for (const { event } of decision.applied) ctx.metrics.applyLatency.observe(Math.max(0, appliedAt - event.receivedAt) / 1000);
+    for (const { errorClass } of decision.failed) ctx.metrics.eventTries.inc({ error_class: errorClass });
+    return decision;
+  } catch (fault) {
+    if (isInfrastructureFault(fault)) throw new AppError('unavailable', messageOf(fault), { cause: fault });
+    if (scope.kind === 'event' || scope.ids.length === 1) {
+      ctx.log.error({ err: fault }, 'an event cannot be applied');
+      return { applied: [], failed: await recordFault(ctx, scope, fault) };
+    }
+    const parts = [];
+    for (const half of halves(scope)) parts.push(await applyScope(ctx, half));
+    return { applied: parts.flatMap((part) => part.applied), failed: parts.flatMap((part) => part.failed) };
+  }
+};

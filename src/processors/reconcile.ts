@@ -1,0 +1,63 @@
+import { v7 as uuidv7 } from 'uuid';
+import type { Ctx } from '../context.ts';
+import { deadLetters, exclusively, type Grouped, groupedPending, regroup, type Single, singlePending } from '../db/unfinished.ts';
+import { eventJobId } from '../queues/job-id.ts';
+import type { EventJob } from '../queues/queues.ts';
+
+// An event this young may still be on its way from the commit to the queue.
+const graceMs = 10_000;
+const jobsAtOnce = 1000;
+
+const chunks = <T>(items: readonly T[], size: number): T[][] =>
+  Array.from({ length: Math.ceil(items.length / size) }, (_, index) => items.slice(index * size, (index + 1) * size));
+
+const requeueGroups = async (ctx: Ctx, page: readonly Grouped[]): Promise<number> => {
+  const carried = await ctx.queues.carried([...new Set(page.map(({ group_id }) => group_id))]);
+  const orphans = page.filter(({ group_id }) => !carried.has(group_id)).map(({ id }) => id);
+  for (const ids of chunks(orphans, ctx.config.CERT_EVENT_BATCH_SIZE)) {
+    const groupId = uuidv7();
+    const moved = await regroup(ctx.db, ids, groupId);
+    if (moved.length > 0) await ctx.queues.enqueueGroup(groupId, moved);
+  }
+  return orphans.length;
+};
+
+const jobOf = ({ id, generation, retry_count, due_at }: Single, now: number): EventJob => ({
+  id,
+  generation,
+  tries: retry_count,
+  delayMs: due_at === null ? 0 : Math.max(0, due_at - now),
+  again: true,
+});
+
+const requeueSingles = async (ctx: Ctx, page: readonly Single[], dead: boolean): Promise<number> => {
+  const carried = dead ? new Set<string>() : await ctx.queues.carried(page.map(({ id, generation }) => eventJobId(id, generation)));
+  const orphans = page.filter(({ id, generation }) => !carried.has(eventJobId(id, generation)));
+  for (const part of chunks(orphans, jobsAtOnce)) {
+    await ctx.queues.enqueueEvents(part.map((one) => (dead ? { ...jobOf(one, ctx.now()), again: false, dead } : jobOf(one, ctx.now()))));
+  }
+  return orphans.length;
+};
+
+export interface Reconciled {
+  readonly requeued: number;
+  readonly ms: number;
+}
+
+/**
+ * Queues again whatever the ledger says is unfinished and no queue carries. Complete: it walks all pending events.
+ *
+ * @param doubtful the queue's store may have lost anything: events of any age count, and dead letters are shown in it again
+ * @returns null when another process is at it
+ */
+export const reconcile = (ctx: Ctx, doubtful: boolean): Promise<Reconciled | null> =>
+  exclusively(ctx.db, async () => {
+    const started = ctx.now();
+    const before = doubtful ? started + 60_000 : started - graceMs;
+    let requeued = 0;
+    for await (const page of groupedPending(ctx.db, before)) requeued += await requeueGroups(ctx, page);
+    for await (const page of singlePending(ctx.db, before)) requeued += await requeueSingles(ctx, page, false);
+    if (doubtful) for await (const page of deadLetters(ctx.db)) await requeueSingles(ctx, page, true);
+    if (requeued > 0) ctx.metrics.reconciled.inc(requeued);
+    return { requeued, ms: ctx.now() - started };
+  });

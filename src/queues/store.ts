@@ -1,0 +1,147 @@
+import {
+  createPostgresBackend,
+  type PostgresConnectionOptions,
+  type PostgresQueueBackend,
+  Queue,
+  runMigrations,
+  Worker,
+  type Processor,
+  type QueueOptions,
+  type WorkerOptions,
+} from 'bullmq';
+import { Redis } from 'ioredis';
+import pg from 'pg';
+import { StartError } from '../errors.ts';
+import type { QueueName } from './catalog.ts';
+
+/** The part of a BullMQ queue that is used here; the same for both stores. */
+export interface JobQueue extends Pick<
+  Queue<unknown, unknown, string>,
+  'add' | 'addBulk' | 'getJobState' | 'getJobCounts' | 'remove' | 'upsertJobScheduler' | 'getJobSchedulers' | 'close'
+> {
+  on(event: 'error', listener: (error: Error) => void): unknown;
+}
+export interface JobWorker extends Pick<Worker<unknown, unknown, string>, 'close' | 'isRunning'> {
+  on(event: 'error', listener: (error: Error) => void): unknown;
+}
+type OnError = (error: Error) => void;
+
+type QueueSettings = Omit<QueueOptions<unknown>, 'connection' | 'prefix'>;
+type WorkerSettings = Omit<WorkerOptions<unknown>, 'connection' | 'prefix'>;
+
+/** What the queue's store may have forgotten since it was last looked at. */
+export type Memory = 'kept' | 'doubtful';
+
+/** Where queues live. Redis and PostgreSQL behind one face; nothing else knows which it is. */
+export interface Store {
+  readonly backend: 'redis' | 'postgres';
+  queue(name: QueueName, settings: QueueSettings): JobQueue;
+  worker(name: QueueName, run: Processor<unknown, unknown, string>, settings: WorkerSettings): JobWorker;
+  /** Throws StartError when the store can never be used as it is set up; any other error when it does not answer. */
+  check(): Promise<void>;
+  /** Whether the store is the one that was last confirmed, with its memory; a restart or a flush makes it doubtful. */
+  memory(): Promise<Memory>;
+  /** Confirms that all the ledger's unfinished work has been queued in the store as it is now. */
+  confirm(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const reconnectDelay = (attempt: number): number => Math.min(1000, 50 * 2 ** Math.min(attempt, 6));
+const oldestRedis = [6, 2] as const;
+
+const field = (info: string, name: string): string => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
+
+const assertUsable = (info: string): void => {
+  const version = field(info, 'redis_version');
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  if (major < oldestRedis[0] || (major === oldestRedis[0] && minor < oldestRedis[1])) {
+    throw new StartError(`Redis ${version} is too old: 6.2 or newer is needed`);
+  }
+  const policy = field(info, 'maxmemory_policy');
+  if (policy !== '' && policy !== 'noeviction') {
+    throw new StartError(`Redis evicts keys (maxmemory-policy ${policy}): set it to noeviction, or jobs are lost`);
+  }
+};
+
+/** Queues in Redis. Every worker has connections of its own; all queues share one that fails fast while Redis is away. */
+export const redisStore = (url: string, prefix: string, onError: OnError): Store => {
+  const producer = new Redis(url, {
+    maxRetriesPerRequest: null,
+    enableOfflineQueue: false,
+    connectTimeout: 3000,
+    commandTimeout: 5000,
+    retryStrategy: reconnectDelay,
+    lazyConnect: true,
+  });
+  producer.on('error', onError);
+  const clients: Redis[] = [producer];
+  const epochKey = `${prefix}:epoch`;
+  const ready = async (): Promise<void> => {
+    if (producer.status === 'wait') await producer.connect();
+  };
+  return {
+    backend: 'redis',
+    queue: (name, settings) => {
+      ready().catch(onError);
+      return new Queue<unknown, unknown, string>(name, { ...settings, connection: producer, prefix });
+    },
+    worker: (name, run, settings) => {
+      const connection = new Redis(url, { maxRetriesPerRequest: null, connectTimeout: 3000, retryStrategy: reconnectDelay });
+      connection.on('error', onError);
+      clients.push(connection);
+      return new Worker<unknown, unknown, string>(name, run, { ...settings, connection, prefix });
+    },
+    check: async () => {
+      await ready();
+      assertUsable(`${await producer.info('server')}\n${await producer.info('memory')}`);
+    },
+    memory: async () => {
+      const [info, epoch] = await Promise.all([producer.info('server'), producer.get(epochKey)]);
+      return epoch === field(info, 'run_id') ? 'kept' : 'doubtful';
+    },
+    confirm: async () => {
+      await producer.set(epochKey, field(await producer.info('server'), 'run_id'));
+    },
+    close: async () => {
+      for (const client of clients) client.disconnect();
+    },
+  };
+};
+
+const schema = 'bullmq';
+
+/** Queues in PostgreSQL, in a schema of their own on the product's database: what it remembers is what the ledger remembers. */
+export const postgresStore = (url: string, max: number, onError: OnError): Store => {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max,
+    options: `-c search_path=${schema}`,
+    application_name: 'notafter queues',
+    connectionTimeoutMillis: 5000,
+    keepAlive: true,
+  });
+  pool.on('error', onError);
+  // BullMQ describes the part of pg.Pool that it calls, without pg's overloads; a real pool is what it is made for.
+  const connection = pool as PostgresConnectionOptions;
+  return {
+    backend: 'postgres',
+    queue: (name, settings) =>
+      new Queue<unknown, unknown, string, unknown, unknown, string, PostgresQueueBackend, PostgresConnectionOptions>(name, { ...settings, connection }, createPostgresBackend),
+    worker: (name, run, settings) =>
+      new Worker<unknown, unknown, string, PostgresQueueBackend, object, PostgresConnectionOptions>(name, run, { ...settings, connection }, createPostgresBackend),
+    check: async () => {
+      const client = await pool.connect();
+      try {
+        await runMigrations(client, schema);
+      } finally {
+        client.release();
+      }
+    },
+    memory: async () => {
+      await pool.query('select 1');
+      return 'kept';
+    },
+    confirm: async () => undefined,
+    close: () => pool.end(),
+  };
+};
