@@ -7,6 +7,9 @@ export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '
 /** A failure whose message is a whole instruction; shown as one line, without a stack trace. */
 export class SetupError extends Error {}
 
+/** Ids of the programs that run now; whoever finds this process killed waits for them (lock.mjs). */
+export const children = new Set();
+
 /** Prints one line about a step that takes time. */
 export function say(line) {
   process.stdout.write(`notafter: ${line}\n`);
@@ -27,13 +30,18 @@ export function run(file, args, { failure, cwd = root, env = process.env }) {
       reject(new SetupError(`${failure} (${reason})`));
     };
     const child = spawn(file, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    children.add(child.pid);
     const keep = (chunk) => {
       output = (output + chunk).slice(-20_000);
     };
     child.stdout.on('data', keep);
     child.stderr.on('data', keep);
     child.on('error', (error) => fail(error.message));
-    child.on('close', (code, signal) => (code === 0 ? resolve(output) : fail(signal ?? `exit code ${code}`)));
+    child.on('close', (code, signal) => {
+      children.delete(child.pid);
+      if (code === 0) resolve(output);
+      else fail(signal ?? `exit code ${code}`);
+    });
   });
 }
 

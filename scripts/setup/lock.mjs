@@ -1,9 +1,9 @@
-import { mkdirSync, readFileSync, rmSync, statSync, utimes, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { root, say } from './exec.mjs';
+import { children, root, say } from './exec.mjs';
 
 const lockFile = path.join(root, '.node', 'setup.lock');
-const HEARTBEAT_MS = 2_000;
+const HEARTBEAT_MS = 500;
 // Process ids are reused, so a living process is believed only while the lock is being refreshed.
 const STALE_MS = 30_000;
 
@@ -15,10 +15,7 @@ export async function withLock(work) {
     told = true;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  const heartbeat = setInterval(() => {
-    const now = new Date();
-    utimes(lockFile, now, now, () => undefined);
-  }, HEARTBEAT_MS);
+  const heartbeat = setInterval(beat, HEARTBEAT_MS);
   const release = () => rmSync(lockFile, { force: true });
   process.once('exit', release);
   try {
@@ -30,6 +27,14 @@ export async function withLock(work) {
   }
 }
 
+function beat() {
+  try {
+    writeFileSync(lockFile, [process.pid, ...children].join(' '));
+  } catch (error) {
+    say(`cannot refresh ${lockFile}: ${error.message}`);
+  }
+}
+
 async function takeLock() {
   if (create()) return true;
   if (!isAbandoned()) return false;
@@ -37,7 +42,7 @@ async function takeLock() {
   if (!create()) return false;
   // Another waiter may have judged the same old lock and removed this new one; the last to write has it.
   await new Promise((resolve) => setTimeout(resolve, 100));
-  return owner() === process.pid;
+  return pids()[0] === process.pid;
 }
 
 function create() {
@@ -54,17 +59,17 @@ function isAbandoned() {
   try {
     const age = Date.now() - statSync(lockFile).mtimeMs;
     if (age > STALE_MS) return true;
-    const pid = owner();
-    // An empty file belongs to a process between creating and writing it.
-    return pid > 0 && !isAlive(pid);
+    // A killed set-up leaves its npm or compiler running. An empty file is about to be written.
+    const holders = pids();
+    return holders.length > 0 && !holders.some(isAlive);
   } catch (error) {
     if (error.code === 'ENOENT') return false;
     throw error;
   }
 }
 
-function owner() {
-  return Number(readFileSync(lockFile, 'utf8'));
+function pids() {
+  return readFileSync(lockFile, 'utf8').split(' ').map(Number).filter(Boolean);
 }
 
 function isAlive(pid) {
