@@ -1,0 +1,146 @@
+import { type Context, Hono } from 'hono';
+import * as v from 'valibot';
+import type { DomainRow } from '../db/domain-row.ts';
+import { domainEvents } from '../db/domain-timeline.ts';
+import { changeDomain, createDomain, deleteDomain, findDomainById, markVerified } from '../db/domains.ts';
+import { AppError } from '../errors.ts';
+import {
+  type DomainPatch,
+  failurePolicyBody,
+  newDomain,
+  routeBody,
+  verificationName,
+} from '../lifecycle/domain-input.ts';
+import { requireRole } from './auth.ts';
+import { answerDomainList, domainListQuery } from './domain-query.ts';
+import { createdAnswer, domainAnswer, domainEventsAnswer, domainListAnswer } from './domain-schema.ts';
+import { clockOf } from './domains.ts';
+import type { HttpEnv } from './env.ts';
+import { idOfCursor, pathId, strictBody, strictQuery } from './filters.ts';
+import { encodeCursor, queryLimit, readJson, readQuery } from './input.ts';
+import { describe } from './openapi.ts';
+import { resumeWaiting } from './registration.ts';
+import { assertControl } from './verification.ts';
+
+const tag = 'Custom domains';
+const path = { id: 'Id of the domain' };
+const eventsQuery = strictQuery({ limit: queryLimit(500, 200), cursor: v.optional(v.string()) });
+const nothing = strictBody({});
+const removed = v.strictObject({ ok: v.literal(true) });
+const changed = { 200: { about: 'The domain as it is now', schema: domainAnswer } };
+
+const present = (domain: DomainRow | null): DomainRow => {
+  if (domain === null) throw new AppError('not_found', 'There is no domain with this id');
+  return domain;
+};
+
+const found = async (c: Context<HttpEnv>): Promise<DomainRow> => present(await findDomainById(c.var.ctx.db, pathId(c)));
+
+const change = async (c: Context<HttpEnv>, patch: DomainPatch) =>
+  c.json({ ok: true, domain: present(await changeDomain(c.var.ctx.db, pathId(c), patch, clockOf(c.var.ctx))) });
+
+const create = async (c: Context<HttpEnv>) => {
+  const { ctx } = c.var;
+  const { domain: name, ...patch } = await readJson(c, newDomain);
+  const domain = await createDomain(ctx.db, name, patch, clockOf(ctx));
+  if (domain === null) throw new AppError('conflict', 'The domain is registered already');
+  await resumeWaiting(ctx, [name]);
+  const verification = { type: 'TXT', name: verificationName(name), value: domain.verification_token };
+  return c.json({ ok: true, domain, verification }, 201);
+};
+
+const verify = async (c: Context<HttpEnv>) => {
+  const { ctx } = c.var;
+  await readJson(c, nothing);
+  const domain = await found(c);
+  if (ctx.config.DOMAIN_VERIFY_STRICT) await assertControl(ctx.resolveTxt, domain);
+  return c.json({
+    ok: true,
+    domain: present(await markVerified(ctx.db, domain.id, domain.verification_token, ctx.now())),
+  });
+};
+
+const listEvents = async (c: Context<HttpEnv>) => {
+  const { limit, cursor } = readQuery(c, eventsQuery);
+  const domain = await found(c);
+  const rows = await domainEvents(c.var.ctx.db, domain, { limit: limit + 1, before: idOfCursor(cursor) ?? undefined });
+  const events = rows.slice(0, limit);
+  const last = rows.length > limit ? events.at(-1) : undefined;
+  return c.json({ events, nextCursor: last === undefined ? null : encodeCursor(last.id) });
+};
+
+const setRoute = async (c: Context<HttpEnv>) => change(c, await readJson(c, routeBody));
+
+const removeRoute = async (c: Context<HttpEnv>) => {
+  await readJson(c, nothing);
+  return change(c, { region: null });
+};
+
+const setPolicy = async (c: Context<HttpEnv>) => change(c, await readJson(c, failurePolicyBody));
+
+const remove = async (c: Context<HttpEnv>) => {
+  const { ctx, actor } = c.var;
+  if (await deleteDomain(ctx.db, pathId(c), actor.name, ctx.now())) return c.json({ ok: true });
+  throw new AppError('not_found', 'There is no domain with this id');
+};
+
+const describeList = describe({
+  summary: 'List domains',
+  tag,
+  role: 'viewer',
+  query: domainListQuery,
+  answers: { 200: { about: 'One page, in the order of the names', schema: domainListAnswer } },
+});
+const describeCreate = describe({
+  summary: 'Register a domain, unverified',
+  tag,
+  role: 'admin',
+  body: newDomain,
+  answers: { 201: { about: 'Registered, with the TXT record that verifies it', schema: createdAnswer } },
+  errors: [409],
+});
+const describeVerify = describe({
+  summary: 'Verify a domain by its TXT record',
+  tag,
+  role: 'admin',
+  path,
+  body: nothing,
+  answers: changed,
+  errors: [404, 409],
+});
+const describeEvents = describe({
+  summary: 'List the certificate events of a domain',
+  tag,
+  role: 'viewer',
+  path,
+  query: eventsQuery,
+  answers: { 200: { about: 'One page, the newest received first', schema: domainEventsAnswer } },
+  errors: [404],
+});
+const describeRemove = describe({
+  summary: 'Remove a domain; its incidents are resolved, its events stay',
+  tag,
+  role: 'admin',
+  path,
+  answers: { 200: { about: 'Removed', schema: removed } },
+  errors: [404],
+});
+const describeChange = (summary: string, body: v.GenericSchema) =>
+  describe({ summary, tag, role: 'admin', path, body, answers: changed, errors: [404] });
+const describeRoute = describeChange('Route a domain to a region', routeBody);
+const describeUnroute = describeChange('Remove the route of a domain', nothing);
+const describePolicy = describeChange('Set how a domain backs off after failures', failurePolicyBody);
+
+/** The control plane's own door to its domains: made, verified, routed and removed by id (contract 4). */
+export const customDomainRoutes = () =>
+  new Hono<HttpEnv>()
+    .get('/v1/domains/custom', describeList, requireRole('viewer'), answerDomainList)
+    .post('/v1/domains/custom', describeCreate, requireRole('admin'), create)
+    .delete('/v1/domains/custom/:id', describeRemove, requireRole('admin'), remove)
+    .get('/v1/domains/custom/:id/cert-events', describeEvents, requireRole('viewer'), listEvents)
+    .post('/v1/domains/custom/:id/verify', describeVerify, requireRole('admin'), verify)
+    .post('/v1/domains/custom/:id/route', describeRoute, requireRole('admin'), setRoute)
+    .post('/v1/domains/custom/:id/unroute', describeUnroute, requireRole('admin'), removeRoute)
+    .post('/v1/domains/custom/:id/failure-policy', describePolicy, requireRole('admin'), setPolicy)
+    .put('/v1/domains/custom/:id/failure-policy', describePolicy, requireRole('admin'), setPolicy)
+    .patch('/v1/domains/custom/:id/failure-policy', describePolicy, requireRole('admin'), setPolicy);

@@ -1,0 +1,111 @@
+import { type Context, Hono } from 'hono';
+import * as v from 'valibot';
+import type { Ctx } from '../context.ts';
+import type { Db } from '../db/client.ts';
+import type { Clock, DomainRow } from '../db/domain-row.ts';
+import { regionSummary } from '../db/domain-summary.ts';
+import { domainEvents, domainIncidents } from '../db/domain-timeline.ts';
+import { findDomain, saveDomain } from '../db/domains.ts';
+import { AppError } from '../errors.ts';
+import { domainSettings } from '../lifecycle/domain-input.ts';
+import { normalizeDomain } from '../lifecycle/domain-name.ts';
+import { requireRole } from './auth.ts';
+import { answerDomainList, domainListQuery } from './domain-query.ts';
+import { domainAnswer, domainDetailAnswer, domainListAnswer, summaryAnswer } from './domain-schema.ts';
+import type { HttpEnv } from './env.ts';
+import { filterText, strictQuery } from './filters.ts';
+import { readJson, readQuery } from './input.ts';
+import { describe } from './openapi.ts';
+import { resumeWaiting } from './registration.ts';
+
+const tag = 'Domains';
+const path = { domain: 'Host name; `*.` in front stands for every name below it' };
+const timelineEvents = 50;
+const timelineIncidents = 20;
+
+/** The clock and the warning window that settings are worked out with. */
+export const clockOf = (ctx: Ctx): Clock => ({ now: ctx.now(), warnDays: ctx.config.CERT_EXPIRY_WARN_DAYS });
+
+const nameOf = (c: Context<HttpEnv>): string => {
+  const name = normalizeDomain(c.req.param('domain') ?? '');
+  if (name === null) throw new AppError('bad_request', 'The domain in the path must be a host name');
+  return name;
+};
+
+const timelineOf = async (db: Db, domain: DomainRow) => {
+  const [events, incidents] = await Promise.all([
+    domainEvents(db, domain, { limit: timelineEvents }),
+    domainIncidents(db, domain, timelineIncidents),
+  ]);
+  return [
+    ...events.map((event) => ({ kind: 'event' as const, at: event.occurred_at, ...event })),
+    ...incidents.map((incident) => ({ kind: 'incident' as const, at: incident.created_at, ...incident })),
+  ].toSorted((a, b) => b.at.getTime() - a.at.getTime());
+};
+
+const summaryQuery = strictQuery({ orgId: v.optional(filterText(200)) });
+const noQuery = strictQuery({});
+
+const show = async (c: Context<HttpEnv>) => {
+  readQuery(c, noQuery);
+  const { db } = c.var.ctx;
+  const domain = await findDomain(db, nameOf(c));
+  if (domain === null) throw new AppError('not_found', 'The domain is not registered');
+  return c.json({ domain, addresses: [], timeline: await timelineOf(db, domain) });
+};
+
+const put = async (c: Context<HttpEnv>) => {
+  const { ctx } = c.var;
+  const name = nameOf(c);
+  const patch = await readJson(c, domainSettings);
+  const { created, domain } = await saveDomain(ctx.db, name, patch, clockOf(ctx));
+  if (created) await resumeWaiting(ctx, [name]);
+  return c.json({ ok: true, domain }, created ? 201 : 200);
+};
+
+const summarise = async (c: Context<HttpEnv>) => {
+  const { orgId } = readQuery(c, summaryQuery);
+  return c.json({ regions: await regionSummary(c.var.ctx.db, orgId) });
+};
+
+const describeList = describe({
+  summary: 'List domains',
+  tag,
+  role: 'viewer',
+  query: domainListQuery,
+  answers: { 200: { about: 'One page, in the order of the names', schema: domainListAnswer } },
+});
+const describeSummary = describe({
+  summary: 'Count domains by region and status',
+  tag,
+  role: 'viewer',
+  query: summaryQuery,
+  answers: { 200: { about: 'One entry per region', schema: summaryAnswer } },
+});
+const describeShow = describe({
+  summary: 'Show a domain with its recent history',
+  tag,
+  role: 'viewer',
+  path,
+  answers: { 200: { about: 'The domain and what happened to it, newest first', schema: domainDetailAnswer } },
+  errors: [404],
+});
+const describePut = describe({
+  summary: 'Register a domain or change its settings',
+  tag,
+  role: 'admin',
+  path,
+  body: domainSettings,
+  answers: {
+    200: { about: 'Changed', schema: domainAnswer },
+    201: { about: 'Registered; events that waited for it are applied', schema: domainAnswer },
+  },
+});
+
+/** Domains as operators and their tools see and set them (contract 4). The summary comes before the name that it could be. */
+export const domainRoutes = () =>
+  new Hono<HttpEnv>()
+    .get('/v1/admin/domains', describeList, requireRole('viewer'), answerDomainList)
+    .get('/v1/admin/domains/cert-region-summary', describeSummary, requireRole('viewer'), summarise)
+    .get('/v1/admin/domains/:domain', describeShow, requireRole('viewer'), show)
+    .put('/v1/admin/domains/:domain', describePut, requireRole('admin'), put);
