@@ -21,6 +21,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   embedded: ['errors'],
   config: ['lifecycle', 'source-keys', 'errors'],
   'config-docs': ['config'],
+  credentials: ['config', 'source-keys', 'errors'],
   'source-keys': ['lifecycle', 'errors'],
   context: ['config', 'db', 'queues', 'metrics'],
   metrics: ['errors'],
