@@ -5,7 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requireBinary } from '../support/binaries.ts';
-import { type TestDatabase, createTestDatabase } from '../support/postgres.ts';
+import { createTestDatabase } from '../support/postgres.ts';
 import { type App, startApp } from '../support/process.ts';
 import { waitFor } from '../support/wait.ts';
 import { installCli } from './support/cli.ts';
@@ -22,15 +22,19 @@ const names = {
   away: ['away.test'],
 } as const;
 
+const cleanup = new AsyncDisposableStack();
 let directory: string;
 let pebble: Pebble;
-let database: TestDatabase;
 let app: App;
 let cli: string;
 
 beforeAll(async () => {
   directory = mkdtempSync(path.join(tmpdir(), 'notafter-acme-'));
-  [pebble, database, cli] = await Promise.all([startPebble(directory), createTestDatabase(), installCli(directory)]);
+  cleanup.defer(() => rmSync(directory, { recursive: true, force: true }));
+  cli = await installCli(directory);
+  pebble = cleanup.use(await startPebble(directory));
+  const database = await createTestDatabase();
+  cleanup.defer(() => database.drop());
   app = await startApp('all', {
     env: {
       DATABASE_URL: database.url,
@@ -41,6 +45,7 @@ beforeAll(async () => {
       CERT_PROBE_FALLBACK_ENABLED: 'false',
     },
   });
+  cleanup.defer(async () => void (await app.stop()));
   const registration = { verified: true, tlsMode: 'termination', region: 'eu', failurePolicy: 'standard' };
   await Promise.all(
     Object.values(names)
@@ -49,11 +54,7 @@ beforeAll(async () => {
   );
 }, 120_000);
 
-afterAll(async () => {
-  await app.stop();
-  await Promise.all([database.drop(), pebble[Symbol.asyncDispose]()]);
-  rmSync(directory, { recursive: true, force: true });
-});
+afterAll(() => cleanup.disposeAsync());
 
 type Row = Record<string, unknown>;
 
@@ -74,9 +75,9 @@ const rows = async (route: string, key: string, domain: string): Promise<Row[]> 
 };
 const eventsOf = (domain: string) => rows('/v1/admin/cert-events', 'events', domain);
 const incidentsOf = (domain: string) => rows('/v1/admin/cert-incidents', 'incidents', domain);
-const domainRow = async (domain: string): Promise<Row> => {
-  const answer = await call('GET', `/v1/admin/domains/${encodeURIComponent(domain)}`);
-  return typeof answer['domain'] === 'object' ? { ...answer['domain'] } : answer;
+const domainRow = async (name: string): Promise<Row> => {
+  const { domain } = await call('GET', `/v1/admin/domains/${encodeURIComponent(name)}`);
+  return typeof domain === 'object' ? { ...domain } : {};
 };
 
 /** A host with hooks and settings of its own. */
