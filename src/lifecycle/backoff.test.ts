@@ -19,13 +19,17 @@ describe('domainBackoffSeconds', () => {
 
   it('P6: never falls, never passes its cap, and fits a timer', () => {
     fc.assert(
-      fc.property(fc.constantFrom(...failurePolicies), fc.integer({ min: -5, max: Number.MAX_SAFE_INTEGER }), (policy, failures) => {
-        const wait = domainBackoffSeconds(policy, failures);
-        expect(wait).toBeLessThanOrEqual(domainBackoffSeconds(policy, failures + 1));
-        expect(wait).toBeGreaterThanOrEqual(0);
-        expect(wait).toBeLessThanOrEqual(domainBackoffSeconds(policy, 1000));
-        expect(wait * 1000).toBeLessThan(timerLimitMs);
-      }),
+      fc.property(
+        fc.constantFrom(...failurePolicies),
+        fc.integer({ min: -5, max: Number.MAX_SAFE_INTEGER }),
+        (policy, failures) => {
+          const wait = domainBackoffSeconds(policy, failures);
+          expect(wait).toBeLessThanOrEqual(domainBackoffSeconds(policy, failures + 1));
+          expect(wait).toBeGreaterThanOrEqual(0);
+          expect(wait).toBeLessThanOrEqual(domainBackoffSeconds(policy, 1000));
+          expect(wait * 1000).toBeLessThan(timerLimitMs);
+        },
+      ),
       cases(),
     );
   });

@@ -10,14 +10,22 @@ const json = fc.letrec<{ value: unknown }>((tie) => ({
     { maxDepth: 4 },
     fc.constantFrom(null, true, false, '', 'a', 'b', '1', 0, 1, -1.5, 1e21, '\u2028', '"', '\\'),
     fc.array(tie('value'), { maxLength: 3 }),
-    fc.dictionary(fc.constantFrom('a', 'b', 'c', '1', '10', '2', '', '__proto__', 'é'), tie('value'), { maxKeys: 4, noNullPrototype: true }),
+    fc.dictionary(fc.constantFrom('a', 'b', 'c', '1', '10', '2', '', '__proto__', 'é'), tie('value'), {
+      maxKeys: 4,
+      noNullPrototype: true,
+    }),
   ),
 })).value;
 
 const reversed = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(reversed);
   if (typeof value !== 'object' || value === null) return value;
-  return JSON.parse(`{${Object.entries(value).toReversed().map(([key, member]) => `${JSON.stringify(key)}:${JSON.stringify(reversed(member))}`).join(',')}}`);
+  return JSON.parse(
+    `{${Object.entries(value)
+      .toReversed()
+      .map(([key, member]) => `${JSON.stringify(key)}:${JSON.stringify(reversed(member))}`)
+      .join(',')}}`,
+  );
 };
 
 describe('canonicalJson', () => {

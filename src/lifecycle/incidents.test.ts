@@ -1,10 +1,34 @@
 import { describe, expect, it } from 'vitest';
-import { type CurrentIncident, type IncidentDraft, type IncidentOp, mergeDrafts, raiseFor, settleIncidents, tierOf } from './incidents.ts';
+import {
+  type CurrentIncident,
+  type IncidentDraft,
+  type IncidentOp,
+  mergeDrafts,
+  raiseFor,
+  settleIncidents,
+  tierOf,
+} from './incidents.ts';
 import type { IncidentType, LedgerEvent } from './types.ts';
 
 const event = (more: Partial<LedgerEvent> = {}): LedgerEvent => ({
-  ...{ id: 'e1', source: 'lego', clusterId: 'c1', sourceEventId: 's1', eventType: 'renewal_failed', occurredAt: 1, certificateRef: null },
-  ...{ notBefore: null, notAfter: null, renewalDueAt: null, reason: null, callbackClass: null, callbackAction: null, callbackAttempt: null },
+  ...{
+    id: 'e1',
+    source: 'lego',
+    clusterId: 'c1',
+    sourceEventId: 's1',
+    eventType: 'renewal_failed',
+    occurredAt: 1,
+    certificateRef: null,
+  },
+  ...{
+    notBefore: null,
+    notAfter: null,
+    renewalDueAt: null,
+    reason: null,
+    callbackClass: null,
+    callbackAction: null,
+    callbackAttempt: null,
+  },
   ...more,
 });
 
@@ -30,28 +54,60 @@ describe('raiseFor', () => {
   });
 
   it('tells who said it, and leaves out what is not known', () => {
-    const draft = raiseFor(event({ reason: 'caa', callbackClass: 'renewal', callbackAction: 'failed', callbackAttempt: 4 }));
+    const draft = raiseFor(
+      event({ reason: 'caa', callbackClass: 'renewal', callbackAction: 'failed', callbackAttempt: 4 }),
+    );
     expect(draft).toEqual({
       ...{ type: 'renewal_failed', tier: 3, eventId: 'e1', reason: 'caa', eventIds: new Set(['e1']) },
-      context: { source: 'lego', clusterId: 'c1', sourceEventId: 's1', callbackClass: 'renewal', callbackAction: 'failed', callbackAttempt: 4 },
+      context: {
+        source: 'lego',
+        clusterId: 'c1',
+        sourceEventId: 's1',
+        callbackClass: 'renewal',
+        callbackAction: 'failed',
+        callbackAttempt: 4,
+      },
     });
   });
 });
 
 const draft = (more: Partial<IncidentDraft> = {}): IncidentDraft => ({
-  ...{ type: 'renewal_failed', tier: 2, eventId: 'e2', reason: 'new', context: { source: 'lego' }, eventIds: new Set(['e2']) },
+  ...{
+    type: 'renewal_failed',
+    tier: 2,
+    eventId: 'e2',
+    reason: 'new',
+    context: { source: 'lego' },
+    eventIds: new Set(['e2']),
+  },
   ...more,
 });
 const raise = (more: Partial<IncidentDraft> = {}): IncidentOp => ({ kind: 'raise', draft: draft(more) });
-const resolve = (byEventId = 's', except: readonly IncidentType[] = []): IncidentOp => ({ kind: 'resolve', byEventId, except });
+const resolve = (byEventId = 's', except: readonly IncidentType[] = []): IncidentOp => ({
+  kind: 'resolve',
+  byEventId,
+  except,
+});
 const row = (more: Partial<CurrentIncident> = {}): CurrentIncident => ({
-  ...{ id: 'i1', type: 'renewal_failed', tier: 2, status: 'open', reason: 'old', context: { source: 'certbot', note: 'seen' } },
+  ...{
+    id: 'i1',
+    type: 'renewal_failed',
+    tier: 2,
+    status: 'open',
+    reason: 'old',
+    context: { source: 'certbot', note: 'seen' },
+  },
   ...more,
 });
 
 describe('mergeDrafts', () => {
   it('keeps the higher tier either way, the last event, and a reason that only the earlier one gave', () => {
-    const earlier = draft({ tier: 3, eventId: 'e1', eventIds: new Set(['e1']), context: { source: 'certbot', attempt: 1 } });
+    const earlier = draft({
+      tier: 3,
+      eventId: 'e1',
+      eventIds: new Set(['e1']),
+      context: { source: 'certbot', attempt: 1 },
+    });
     expect(mergeDrafts(earlier, draft({ reason: null }))).toEqual(
       draft({ tier: 3, reason: 'new', eventIds: new Set(['e1', 'e2']), context: { source: 'lego', attempt: 1 } }),
     );
@@ -62,7 +118,9 @@ describe('mergeDrafts', () => {
 describe('settleIncidents', () => {
   it('opens an incident where there is none', () => {
     const { type, tier, eventId, reason, context } = draft();
-    expect(settleIncidents([], [raise()])).toEqual([{ id: null, type, tier, status: 'open', eventId, reason, context }]);
+    expect(settleIncidents([], [raise()])).toEqual([
+      { id: null, type, tier, status: 'open', eventId, reason, context },
+    ]);
   });
 
   it.each([
@@ -70,7 +128,9 @@ describe('settleIncidents', () => {
     [2, 2],
     [3, 3],
   ] as const)('a later event of tier %i brings tier 2 to %i', (tier, expected) => {
-    expect(settleIncidents([row()], [raise({ tier })])).toMatchObject([{ id: 'i1', tier: expected, status: 'open', eventId: 'e2' }]);
+    expect(settleIncidents([row()], [raise({ tier })])).toMatchObject([
+      { id: 'i1', tier: expected, status: 'open', eventId: 'e2' },
+    ]);
   });
 
   it.each([
@@ -94,8 +154,17 @@ describe('settleIncidents', () => {
   });
 
   it('a success resolves what events opened and leaves what probes opened', () => {
-    const types: IncidentType[] = ['issuance_failed', 'renewal_failed', 'certificate_expiring', 'tls_error', 'certificate_drift'];
-    const writes = settleIncidents(types.map((type) => row({ id: type, type })), [resolve()]);
+    const types: IncidentType[] = [
+      'issuance_failed',
+      'renewal_failed',
+      'certificate_expiring',
+      'tls_error',
+      'certificate_drift',
+    ];
+    const writes = settleIncidents(
+      types.map((type) => row({ id: type, type })),
+      [resolve()],
+    );
     expect(writes.map(({ id, status }) => [id, status])).toEqual([
       ['issuance_failed', 'resolved'],
       ['renewal_failed', 'resolved'],
@@ -105,7 +174,9 @@ describe('settleIncidents', () => {
   });
 
   it('resolves an acknowledged one too', () => {
-    expect(settleIncidents([row({ status: 'acknowledged' })], [resolve()])).toMatchObject([{ id: 'i1', status: 'resolved' }]);
+    expect(settleIncidents([row({ status: 'acknowledged' })], [resolve()])).toMatchObject([
+      { id: 'i1', status: 'resolved' },
+    ]);
   });
 
   it('leaves what a resolution excepts', () => {
@@ -119,7 +190,9 @@ describe('settleIncidents', () => {
 
   it('keeps an incident that opens and resolves within one batch, as resolved', () => {
     const writes = settleIncidents([], [raise(), resolve()]);
-    expect(writes).toMatchObject([{ id: null, status: 'resolved', eventId: 'e2', context: { resolvedByEventId: 's' } }]);
+    expect(writes).toMatchObject([
+      { id: null, status: 'resolved', eventId: 'e2', context: { resolvedByEventId: 's' } },
+    ]);
   });
 
   it('resolves the old one before it opens its successor', () => {
@@ -132,7 +205,10 @@ describe('settleIncidents', () => {
   });
 
   it('makes one write of several events of one type', () => {
-    const writes = settleIncidents([row({ tier: 1 })], [raise({ tier: 3 }), raise({ tier: 1, eventId: 'e3', reason: null })]);
+    const writes = settleIncidents(
+      [row({ tier: 1 })],
+      [raise({ tier: 3 }), raise({ tier: 1, eventId: 'e3', reason: null })],
+    );
     expect(writes).toMatchObject([{ id: 'i1', tier: 3, eventId: 'e3', reason: 'new' }]);
     expect(writes).toHaveLength(1);
   });

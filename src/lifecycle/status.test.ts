@@ -5,7 +5,13 @@ import type { TlsStatus } from './types.ts';
 
 const day = 86_400_000;
 const now = Date.UTC(2026, 0, 1);
-const facts: StatusFacts = { tlsMode: 'termination', routed: true, lastEventType: null, notBefore: null, notAfter: null };
+const facts: StatusFacts = {
+  tlsMode: 'termination',
+  routed: true,
+  lastEventType: null,
+  notBefore: null,
+  notAfter: null,
+};
 
 describe('statusOf', () => {
   const byEvent: [StatusFacts['lastEventType'], TlsStatus][] = [
@@ -21,14 +27,17 @@ describe('statusOf', () => {
     expect(statusOf({ ...facts, lastEventType, notAfter: now + 200 * day }, now, 30)).toBe(status);
   });
 
-  it.each([null, ...eventTypes])('after %s an unrouted domain waits for its route, a passthrough one is unverified', (lastEventType) => {
-    for (const notAfter of [null, now - day, now + 200 * day]) {
-      const one = { ...facts, lastEventType, notAfter };
-      expect(statusOf({ ...one, routed: false }, now, 30)).toBe('pending_route');
-      expect(statusOf({ ...one, tlsMode: 'passthrough' }, now, 30)).toBe('passthrough_unverified');
-      expect(statusOf({ ...one, tlsMode: 'passthrough', routed: false }, now, 30)).toBe('passthrough_unverified');
-    }
-  });
+  it.each([null, ...eventTypes])(
+    'after %s an unrouted domain waits for its route, a passthrough one is unverified',
+    (lastEventType) => {
+      for (const notAfter of [null, now - day, now + 200 * day]) {
+        const one = { ...facts, lastEventType, notAfter };
+        expect(statusOf({ ...one, routed: false }, now, 30)).toBe('pending_route');
+        expect(statusOf({ ...one, tlsMode: 'passthrough' }, now, 30)).toBe('passthrough_unverified');
+        expect(statusOf({ ...one, tlsMode: 'passthrough', routed: false }, now, 30)).toBe('passthrough_unverified');
+      }
+    },
+  );
 
   it.each([
     ['one ms more than 30 days left', 30 * day + 1, 'issued'],
@@ -57,7 +66,9 @@ describe('statusOf', () => {
     [365, 30 * day + 1, 'issued'],
   ])('a certificate of %i days with %f ms left is %s', (days, left, status) => {
     const notAfter = now + left;
-    expect(statusOf({ ...facts, lastEventType: 'issuance_succeeded', notAfter, notBefore: notAfter - days * day }, now, 30)).toBe(status);
+    expect(
+      statusOf({ ...facts, lastEventType: 'issuance_succeeded', notAfter, notBefore: notAfter - days * day }, now, 30),
+    ).toBe(status);
   });
 });
 

@@ -36,7 +36,9 @@ export const ledgerEvents = (maxLength = 10, idPrefix = 'e'): fc.Arbitrary<Ledge
 /** One way in which a set can arrive: in any order, some of it again and again, cut into batches anywhere. */
 export const deliveryOf = <T>(items: readonly T[]): fc.Arbitrary<T[][]> =>
   fc
-    .array(items.length === 0 ? fc.nat().map((): T[] => []) : fc.constantFrom(...items).map((item): T[] => [item]), { maxLength: 5 })
+    .array(items.length === 0 ? fc.nat().map((): T[] => []) : fc.constantFrom(...items).map((item): T[] => [item]), {
+      maxLength: 5,
+    })
     .map((repeats) => repeats.flat())
     .chain((repeats) => {
       const all = [...items, ...repeats];
@@ -53,9 +55,10 @@ export const deliveryOf = <T>(items: readonly T[]): fc.Arbitrary<T[][]> =>
     });
 
 /** A set of events together with several ways in which it can arrive. */
-export const deliveries = (ways: number, maxLength = 10): fc.Arbitrary<{ events: LedgerEvent[]; ways: LedgerEvent[][][] }> =>
+export const deliveries = (
+  ways: number,
+  maxLength = 10,
+): fc.Arbitrary<{ events: LedgerEvent[]; ways: LedgerEvent[][][] }> =>
   ledgerEvents(maxLength).chain((events) =>
-    fc
-      .array(deliveryOf(events), { minLength: ways, maxLength: ways })
-      .map((arrived) => ({ events, ways: arrived })),
+    fc.array(deliveryOf(events), { minLength: ways, maxLength: ways }).map((arrived) => ({ events, ways: arrived })),
   );
