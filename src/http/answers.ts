@@ -17,7 +17,7 @@ const text = v.nullable(v.string());
 const id = v.pipe(v.string(), v.uuid());
 const time = v.pipe(v.string(), v.isoTimestamp());
 
-export const eventRow = v.object({
+export const eventRow = v.strictObject({
   id,
   source: v.string(),
   source_event_id: text,
@@ -53,7 +53,7 @@ export const eventRow = v.object({
   processed_at: v.nullable(time),
 });
 
-export const incidentRow = v.object({
+export const incidentRow = v.strictObject({
   id,
   domain_id: id,
   org_id: text,
@@ -76,13 +76,13 @@ export const incidentRow = v.object({
   updated_at: time,
 });
 
-export const eventList = v.object({
+export const eventList = v.strictObject({
   events: v.array(eventRow),
   nextCursor: text,
-  stats: v.object({ pending: v.number(), applied: v.number(), failed: v.number(), unresolved: v.number() }),
+  stats: v.strictObject({ pending: v.number(), applied: v.number(), failed: v.number(), unresolved: v.number() }),
 });
 
-const attempt = v.object({
+const attempt = v.strictObject({
   generation: v.number(),
   attempt: v.number(),
   result: v.picklist(['failed', ...eventOutcomes]),
@@ -92,24 +92,24 @@ const attempt = v.object({
   created_at: time,
 });
 
-const replay = v.object({ generation: v.number(), actor: v.string(), reason: text, created_at: time });
+const replay = v.strictObject({ generation: v.number(), actor: v.string(), reason: text, created_at: time });
 
-export const eventDetail = v.object({
+export const eventDetail = v.strictObject({
   event: eventRow,
   attempts: v.array(attempt),
   replays: v.array(replay),
   deliveries: v.array(v.unknown()),
   incidents: v.array(incidentRow),
-  domain: v.nullable(v.object({ id, domain: v.string(), tls_status: v.picklist(tlsStatuses) })),
+  domain: v.nullable(v.strictObject({ id, domain: v.string(), tls_status: v.picklist(tlsStatuses) })),
   timeline: v.array(v.looseObject({ at: time, kind: v.string() })),
 });
 
-export const replayAnswer = v.object({ ok: v.literal(true), event: eventRow });
+export const replayAnswer = v.strictObject({ ok: v.literal(true), event: eventRow });
 
-export const incidentList = v.object({
+export const incidentList = v.strictObject({
   incidents: v.array(incidentRow),
   nextCursor: text,
-  stats: v.object({
+  stats: v.strictObject({
     total: v.number(),
     open: v.number(),
     acknowledged: v.number(),
@@ -118,16 +118,16 @@ export const incidentList = v.object({
   }),
 });
 
-export const incidentAnswer = v.object({
+export const incidentAnswer = v.strictObject({
   ok: v.literal(true),
   incident: incidentRow,
   alreadyAcknowledged: v.optional(v.literal(true)),
   alreadyResolved: v.optional(v.literal(true)),
 });
 
-export const sourceList = v.object({
+export const sourceList = v.strictObject({
   sources: v.array(
-    v.object({
+    v.strictObject({
       source: v.string(),
       cluster_id: text,
       last_event_id: v.nullable(id),

@@ -10,8 +10,18 @@ import { eventDetail, eventList, replayAnswer } from './answers.ts';
 import { requireRole } from './auth.ts';
 import type { HttpEnv } from './env.ts';
 import { attemptsOf, timelineOf } from './event-timeline.ts';
-import { filterText, idOfCursor, pathId, queryDomain, queryTime, remark, strictBody, strictQuery } from './filters.ts';
-import { encodeCursor, queryFlag, queryLimit, readJson, readQuery } from './input.ts';
+import {
+  filterText,
+  idOfCursor,
+  pathId,
+  queryDomain,
+  queryTime,
+  readObject,
+  remark,
+  strictBody,
+  strictQuery,
+} from './filters.ts';
+import { encodeCursor, queryFlag, queryLimit, readQuery } from './input.ts';
 import { describe } from './openapi.ts';
 
 const oneOf = <const T extends readonly string[]>(values: T) =>
@@ -65,7 +75,7 @@ const enqueue = async (
 
 const listRoute = {
   summary: 'Events of the ledger, newest first',
-  tag: 'events',
+  tag: 'Events',
   role: 'viewer',
   query: listQuery,
   answers: { 200: { about: 'A page of events, and counts of all that the filters let through', schema: eventList } },
@@ -73,7 +83,7 @@ const listRoute = {
 
 const detailRoute = {
   summary: 'One event with its tries, replays, incidents and domain, and all of them as one timeline',
-  tag: 'events',
+  tag: 'Events',
   role: 'viewer',
   path: { id: 'Id of the event' },
   answers: { 200: { about: 'The event', schema: eventDetail } },
@@ -82,7 +92,7 @@ const detailRoute = {
 
 const replayRoute = {
   summary: 'Apply an event again',
-  tag: 'events',
+  tag: 'Events',
   role: 'operator',
   path: { id: 'Id of the event' },
   body: replayBody,
@@ -121,7 +131,7 @@ export const eventRoutes = () =>
     .post('/v1/admin/cert-events/:id/replay', describe(replayRoute), requireRole('operator'), async (c) => {
       const { ctx, actor } = c.var;
       const id = pathId(c);
-      const options = await readJson(c, replayBody);
+      const options = await readObject(c, replayBody);
       const result = await reopenEvent(ctx.db, { ...options, id, actor: actor.name, now: ctx.now() });
       if (result.kind !== 'reopened') throw result.kind === 'missing' ? missing() : applied();
       const event = await findEvent(ctx.db, id);

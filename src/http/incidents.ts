@@ -6,8 +6,8 @@ import { type IncidentTier, incidentStatuses, incidentTypes } from '../lifecycle
 import { incidentAnswer, incidentList } from './answers.ts';
 import { requireRole } from './auth.ts';
 import type { HttpEnv } from './env.ts';
-import { filterText, idOfCursor, pathId, queryDomain, remark, strictBody, strictQuery } from './filters.ts';
-import { encodeCursor, queryLimit, readJson, readQuery } from './input.ts';
+import { filterText, idOfCursor, pathId, queryDomain, readObject, remark, strictBody, strictQuery } from './filters.ts';
+import { encodeCursor, queryLimit, readQuery } from './input.ts';
 import { describe } from './openapi.ts';
 
 const tiers = { 1: 1, 2: 2, 3: 3 } as const satisfies Record<IncidentTier, IncidentTier>;
@@ -35,7 +35,7 @@ const missing = (): AppError => new AppError('not_found', 'There is no incident 
 
 const listRoute = {
   summary: 'Incidents, newest first',
-  tag: 'incidents',
+  tag: 'Incidents',
   role: 'viewer',
   query: listQuery,
   answers: {
@@ -46,7 +46,7 @@ const listRoute = {
 const settleRoute = (summary: string, errors: readonly number[]) =>
   ({
     summary,
-    tag: 'incidents',
+    tag: 'Incidents',
     role: 'operator',
     path: { id: 'Id of the incident' },
     body: noteBody,
@@ -78,7 +78,7 @@ export const incidentRoutes = () =>
       async (c) => {
         const { ctx, actor } = c.var;
         const id = pathId(c);
-        const { note } = await readJson(c, noteBody);
+        const { note } = await readObject(c, noteBody);
         const settled = await acknowledgeIncident(ctx.db, { id, actor: actor.name, note, now: ctx.now() });
         if (settled.kind === 'missing') throw missing();
         const { incident } = settled;
@@ -96,7 +96,7 @@ export const incidentRoutes = () =>
       async (c) => {
         const { ctx, actor } = c.var;
         const id = pathId(c);
-        const { note } = await readJson(c, noteBody);
+        const { note } = await readObject(c, noteBody);
         const settled = await resolveIncident(ctx.db, { id, actor: actor.name, note, now: ctx.now() });
         if (settled.kind === 'missing') throw missing();
         const { incident } = settled;

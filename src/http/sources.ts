@@ -25,7 +25,7 @@ const cursorParts = v.pipe(
 
 const listRoute = {
   summary: 'Senders of events, by source and cluster, with the last event of each',
-  tag: 'sources',
+  tag: 'Sources',
   role: 'viewer',
   query: listQuery,
   answers: { 200: { about: 'A page of senders', schema: sourceList } },
@@ -38,7 +38,7 @@ export const sourceRoutes = () =>
     const after =
       cursor === undefined
         ? null
-        : check(v.object({ cursor: cursorParts }), { cursor: decodeCursor(cursor, 2) }).cursor;
+        : check(v.strictObject({ cursor: cursorParts }), { cursor: decodeCursor(cursor, 2) }).cursor;
     const { sources, next } = await listSources(c.var.ctx.db, filter, { limit, after });
     return c.json({ sources, nextCursor: next === null ? null : encodeCursor(next.source, next.clusterId) });
   });
