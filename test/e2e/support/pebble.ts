@@ -22,6 +22,8 @@ export interface Pebble extends AsyncDisposable {
 }
 
 export const startPebble = async (directory: string): Promise<Pebble> => {
+  const binaries = { pebble: requireBinary('pebble'), dns: requireBinary('pebble-challtestsrv') };
+  await using started = new AsyncDisposableStack();
   const home = path.join(directory, 'pebble');
   const webroot = path.join(home, 'webroot');
   mkdirSync(webroot, { recursive: true });
@@ -33,29 +35,30 @@ export const startPebble = async (directory: string): Promise<Pebble> => {
   ];
   const dnsAddress = `127.0.0.1:${dnsPort}`;
   const management = `127.0.0.1:${managementPort}`;
-  const web = await listen((request, response) => serveFile(webroot, request, response));
-  const dnsHook = await listen((request, response) => publish(`http://${management}`, request, response));
+  const web = started.use(await listen((request, response) => serveFile(webroot, request, response)));
+  const dnsHook = started.use(await listen((request, response) => publish(`http://${management}`, request, response)));
   const keyPair = await makeServerKeyPair(home);
   const config = path.join(home, 'config.json');
   const listenAddress = `127.0.0.1:${acmePort}`;
   writeFileSync(config, JSON.stringify({ pebble: { listenAddress, httpPort: web.port, tlsPort, ...keyPair } }));
 
   const dnsArgs = ['-dns01', dnsAddress, '-management', management, '-defaultIPv6', '', '-http01', '', '-https01', ''];
-  const dns = startChild(requireBinary('pebble-challtestsrv'), [...dnsArgs, '-tlsalpn01', '']);
+  const dns = startChild(binaries.dns, [...dnsArgs, '-tlsalpn01', '']);
+  started.defer(async () => void (await dns.stop()));
   // No artificial delays, no rejected nonces, no validation left out.
   const env = { PEBBLE_VA_NOSLEEP: '1', PEBBLE_WFE_NONCEREJECT: '0', PEBBLE_AUTHZREUSE: '0' };
-  const pebble = startChild(requireBinary('pebble'), ['-config', config, '-dnsserver', dnsAddress], { env });
+  const pebble = startChild(binaries.pebble, ['-config', config, '-dnsserver', dnsAddress], { env });
+  started.defer(async () => void (await pebble.stop()));
   await pebble.waitForOutput(/ACME directory available/);
   await waitFor(() => fetch(`http://${management}/`), { what: 'the DNS server' });
+  const all = started.move();
   return {
     directoryUrl: `https://${listenAddress}/dir`,
     caFile: keyPair.certificate,
     webroot,
     dnsAddress,
     dnsHook: `http://127.0.0.1:${dnsHook.port}`,
-    [Symbol.asyncDispose]: async () => {
-      await Promise.all([pebble.stop(), dns.stop(), web.close(), dnsHook.close()]);
-    },
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
 };
 
@@ -71,17 +74,19 @@ const makeServerKeyPair = async (home: string): Promise<{ certificate: string; p
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
-const listen = async (handle: Handler): Promise<{ port: number; close: () => Promise<void> }> => {
+const listen = async (handle: Handler): Promise<{ port: number } & AsyncDisposable> => {
   const server: Server = createServer((request, response) => {
     handle(request, response).catch((error: unknown) => response.writeHead(500).end(String(error)));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
-  const close = (): Promise<void> => {
-    server.closeAllConnections();
-    return new Promise((resolve) => void server.close(() => resolve()));
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : 0,
+    [Symbol.asyncDispose]: () => {
+      server.closeAllConnections();
+      return new Promise((resolve) => void server.close(() => resolve()));
+    },
   };
-  return { port: typeof address === 'object' && address !== null ? address.port : 0, close };
 };
 
 const serveFile = async (webroot: string, request: IncomingMessage, response: ServerResponse): Promise<void> => {
