@@ -22,6 +22,7 @@ export interface Delivery {
   readonly message?: string;
 }
 
+/** One pass over a store. Only events of the source and cluster of `target` are touched. */
 export interface DeliverOptions {
   readonly store: EventStore;
   readonly target: Pick<Target, 'source' | 'cluster'>;
@@ -32,6 +33,7 @@ export interface DeliverOptions {
   readonly outOfTime?: () => boolean;
 }
 
+/** What became of every event that was looked at, in the order of sending. */
 export interface DeliveryReport {
   readonly deliveries: readonly Delivery[];
   /** Settings that keep events from being taken: a person has to act. */

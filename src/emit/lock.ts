@@ -5,6 +5,7 @@ import { join } from 'node:path';
 const staleAfterMs = 10 * 60_000;
 const pollMs = 100;
 
+/** The clock and the patience of one who waits for a lock. */
 export interface LockOptions {
   /** Epoch milliseconds. */
   readonly now: () => number;

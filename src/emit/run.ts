@@ -10,6 +10,7 @@ import type { SpooledEvent } from './spool.ts';
 /** Waits no longer than this for another run, which then delivers for both. */
 const lockWaitMs = 10_000;
 
+/** One run: what to report, and how to reach the server. `sleep` takes milliseconds. */
 export interface EmitRun {
   readonly sender: Sender;
   readonly events: readonly OutgoingEvent[];
@@ -20,6 +21,7 @@ export interface EmitRun {
   readonly retryDelaysMs?: readonly number[];
 }
 
+/** What a run came to: its own events first, then older ones that waited in the spool. */
 export interface EmitReport extends DeliveryReport {
   /** How many of `deliveries`, from the start, are this run's own events, in the order given. */
   readonly own: number;

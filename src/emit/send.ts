@@ -15,6 +15,7 @@ export interface Target {
   readonly secret: string | undefined;
 }
 
+/** A target with the means to reach it. `timeoutMs` covers one request with its whole answer. */
 export interface Sender {
   readonly target: Target;
   readonly fetch: typeof globalThis.fetch;

@@ -6,6 +6,7 @@ import { EmitInputError } from './certificate.ts';
 import type { CertificateFacts } from './certificate.ts';
 import type { Target } from './send.ts';
 
+/** Variables by name; an unset one is undefined or absent. */
 export type Env = Readonly<Record<string, string | undefined>>;
 
 /** Options of the command line that say where to and as whom; each falls back to its variable. */

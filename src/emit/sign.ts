@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 
+/** What a signature covers, and for whom. Source and cluster in lower case, as the receiver compares them. */
 export interface SignatureInput {
   readonly source: string;
   readonly cluster: string;
