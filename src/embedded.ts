@@ -19,7 +19,7 @@ export interface EmbeddedOptions {
 export interface EmbeddedPostgres {
   /** `postgres://` URL with the generated password, on a port of the loopback address that changes at each start. */
   readonly url: string;
-  /** Ends the server; does nothing when another living process had started it. */
+  /** Ends the server, unless another process that still lives had started it. */
   readonly stop: () => Promise<void>;
 }
 
@@ -34,7 +34,7 @@ export const startEmbeddedPostgres = async (options: EmbeddedOptions): Promise<E
   if (running === undefined) return launch(place);
   if (hasLivingOwner(place)) {
     place.log('sharing the embedded database that another notafter runs');
-    return { url: urlOf(place, running.port), stop: () => Promise.resolve() };
+    return { url: urlOf(place, running.port), stop: () => endUnlessOwned(place) };
   }
   place.log('taking over the embedded database that an earlier run left');
   return owned(place, running.port, () => running.pid);
@@ -58,6 +58,12 @@ const prepare = ({ dataDir, log, settings = {} }: EmbeddedOptions): Place => {
     const way = 'start as the user who owns it, or set NOTAFTER_DATA_DIR or DATABASE_URL';
     throw new StartError(`cannot use ${folder} for the embedded database (${messageOf(error)}); ${way}`);
   }
+};
+
+/** Leaves a shared server to its owner; once that one is gone, the last to stop ends it. */
+const endUnlessOwned = async (place: Place): Promise<void> => {
+  const running = findPostmaster(place.cluster);
+  if (running !== undefined && !hasLivingOwner(place)) await stopPostmaster(running.pid, STOP_MS);
 };
 
 /** The server that already runs on the cluster, once it is ready. */

@@ -114,6 +114,17 @@ describe('startEmbeddedPostgres', () => {
     await holder.stop();
   });
 
+  it('ends a shared server when its owner was killed meanwhile', async () => {
+    const dataDir = newFolder();
+    const holder = startHolder(dataDir);
+    await holder.waitForOutput(/up postgres/);
+    const pid = postmasterPid(dataDir);
+    const guest = await start(dataDir);
+    await holder.kill9();
+    await guest.stop();
+    expect(isAlive(pid)).toBe(false);
+  });
+
   it('ends with its process, even when that does not stop it', async () => {
     const dataDir = newFolder();
     const holder = startHolder(dataDir);
