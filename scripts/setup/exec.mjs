@@ -12,7 +12,7 @@ export const children = new Set();
 
 /** Prints one line about a step that takes time. */
 export function say(line) {
-  process.stdout.write(`notafter: ${line}\n`);
+  process.stderr.write(`notafter: ${line}\n`);
 }
 
 /**
