@@ -11,24 +11,20 @@ import {
 import type { IncidentType, LedgerEvent } from './types.ts';
 
 const event = (more: Partial<LedgerEvent> = {}): LedgerEvent => ({
-  ...{
-    id: 'e1',
-    source: 'lego',
-    clusterId: 'c1',
-    sourceEventId: 's1',
-    eventType: 'renewal_failed',
-    occurredAt: 1,
-    certificateRef: null,
-  },
-  ...{
-    notBefore: null,
-    notAfter: null,
-    renewalDueAt: null,
-    reason: null,
-    callbackClass: null,
-    callbackAction: null,
-    callbackAttempt: null,
-  },
+  id: 'e1',
+  source: 'lego',
+  clusterId: 'c1',
+  sourceEventId: 's1',
+  eventType: 'renewal_failed',
+  occurredAt: 1,
+  certificateRef: null,
+  notBefore: null,
+  notAfter: null,
+  renewalDueAt: null,
+  reason: null,
+  callbackClass: null,
+  callbackAction: null,
+  callbackAttempt: null,
   ...more,
 });
 
@@ -58,7 +54,11 @@ describe('raiseFor', () => {
       event({ reason: 'caa', callbackClass: 'renewal', callbackAction: 'failed', callbackAttempt: 4 }),
     );
     expect(draft).toEqual({
-      ...{ type: 'renewal_failed', tier: 3, eventId: 'e1', reason: 'caa', eventIds: new Set(['e1']) },
+      type: 'renewal_failed',
+      tier: 3,
+      eventId: 'e1',
+      reason: 'caa',
+      eventIds: new Set(['e1']),
       context: {
         source: 'lego',
         clusterId: 'c1',
@@ -72,14 +72,12 @@ describe('raiseFor', () => {
 });
 
 const draft = (more: Partial<IncidentDraft> = {}): IncidentDraft => ({
-  ...{
-    type: 'renewal_failed',
-    tier: 2,
-    eventId: 'e2',
-    reason: 'new',
-    context: { source: 'lego' },
-    eventIds: new Set(['e2']),
-  },
+  type: 'renewal_failed',
+  tier: 2,
+  eventId: 'e2',
+  reason: 'new',
+  context: { source: 'lego' },
+  eventIds: new Set(['e2']),
   ...more,
 });
 const raise = (more: Partial<IncidentDraft> = {}): IncidentOp => ({ kind: 'raise', draft: draft(more) });
@@ -89,14 +87,12 @@ const resolve = (byEventId = 's', except: readonly IncidentType[] = []): Inciden
   except,
 });
 const row = (more: Partial<CurrentIncident> = {}): CurrentIncident => ({
-  ...{
-    id: 'i1',
-    type: 'renewal_failed',
-    tier: 2,
-    status: 'open',
-    reason: 'old',
-    context: { source: 'certbot', note: 'seen' },
-  },
+  id: 'i1',
+  type: 'renewal_failed',
+  tier: 2,
+  status: 'open',
+  reason: 'old',
+  context: { source: 'certbot', note: 'seen' },
   ...more,
 });
 
