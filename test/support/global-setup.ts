@@ -9,6 +9,7 @@ import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
 import { migrate } from '../../src/db/migrate.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/embedded.ts';
+import { guardServer } from './guard.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -43,6 +44,7 @@ export const setup = async (project: TestProject): Promise<() => Promise<void>> 
 };
 
 const startTemplateServer = async (dataDir: string): Promise<EmbeddedPostgres> => {
+  guardServer(dataDir);
   const server = await startEmbeddedPostgres({ dataDir, log: () => undefined, settings: { max_connections: '300' } });
   const sql = postgres(server.url, { max: 1 });
   await sql.unsafe(`CREATE DATABASE ${TEMPLATE}`);

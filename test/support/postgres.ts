@@ -5,6 +5,7 @@ import path from 'node:path';
 import postgres from 'postgres';
 import { startEmbeddedPostgres } from '../../src/embedded.ts';
 import { TEMPLATE } from './global-setup.ts';
+import { guardServer } from './guard.ts';
 import { freePort } from './ports.ts';
 import { askShared } from './shared.ts';
 
@@ -49,6 +50,7 @@ export interface TestPostgres {
 export const startTestPostgres = async (settings: Readonly<Record<string, string>> = {}): Promise<TestPostgres> => {
   const dataDir = mkdtempSync(path.join(tmpdir(), 'notafter-postgres-'));
   const fixed = { shared_buffers: '64MB', ...settings, port: String(await freePort()) };
+  guardServer(dataDir);
   const start = () => startEmbeddedPostgres({ dataDir, log: () => undefined, settings: fixed });
   let server = await start();
   return {

@@ -3,7 +3,7 @@ import postgres from 'postgres';
 import { afterAll, describe, expect, it } from 'vitest';
 import { requireBinary } from './binaries.ts';
 import { startChild } from './child.ts';
-import { createTestDatabase } from './postgres.ts';
+import { createTestDatabase, startTestPostgres } from './postgres.ts';
 import { startRedis } from './redis.ts';
 import { waitFor } from './wait.ts';
 
@@ -31,6 +31,23 @@ describe('createTestDatabase', () => {
     expect(row?.count).toBe(0);
     await sql.end();
     await database.drop();
+  });
+});
+
+describe('startTestPostgres', () => {
+  it('goes away and comes back at the same address', async () => {
+    const server = await startTestPostgres({ max_connections: '20' });
+    const sql = postgres(server.url, { max: 1, connect_timeout: 2 });
+    await sql`create table kept as select 1 as one`;
+    await server.stop();
+    await expect(sql`select 1`).rejects.toThrow(/ECONNREFUSED|CONNECTION/);
+    await server.start();
+    expect(await waitFor(async () => [...(await sql`select one from kept`)])).toEqual([{ one: 1 }]);
+    server.kill9();
+    expect(await waitFor(async () => [...(await sql`select one from kept`)])).toEqual([{ one: 1 }]);
+    await sql.end();
+    await server.remove();
+    expect(existsSync(server.dataDir)).toBe(false);
   });
 });
 
