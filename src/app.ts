@@ -33,13 +33,15 @@ export interface RunningApp {
   readonly port: number | null;
   readonly metricsPort: number;
   /** Not ready at once, answers what is in flight, finishes what is in hand; resolves within 20 s. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 const databasePatienceMs = 15_000;
 const concurrency = { 'cert-events': 3, maintenance: 1 };
 
 type Cleanup = () => Promise<unknown>;
+
+const now = (): number => Date.now();
 
 /** Things started, to be stopped in reverse order, each within its own time. */
 const cleanups = (log: Logger) => {
@@ -49,16 +51,17 @@ const cleanups = (log: Logger) => {
       stack.push({ what, ms, stop });
     },
     run: async (): Promise<void> => {
-      for (const { what, ms, stop } of stack.splice(0).reverse()) {
+      for (const { what, ms, stop } of stack.splice(0).toReversed()) {
         const outcome = await withinMs(stop(), ms);
-        if (outcome !== 'done') log.warn({ what, why: outcome === 'late' ? 'took too long' : messageOf(outcome) }, 'did not stop cleanly');
+        if (outcome !== 'done')
+          log.warn({ what, why: outcome === 'late' ? 'took too long' : messageOf(outcome) }, 'did not stop cleanly');
       }
     },
   };
 };
 
 /** Waits for the database, brings its schema up to date and opens the pool. */
-const openDatabase = async (url: string, max: number, now: () => number): Promise<Db> => {
+const openDatabase = async (url: string, max: number): Promise<Db> => {
   const started = now();
   for (;;) {
     try {
@@ -86,15 +89,18 @@ const openStore = async (config: Config, databaseUrl: string, log: Logger): Prom
   let told = 0;
   const onError = (error: Error): void => {
     // A store that is away says so with every try to reach it; one line in ten seconds is enough.
-    if (Date.now() - told < 10_000) return;
-    told = Date.now();
+    if (now() - told < 10_000) return;
+    told = now();
     log.warn({ why: messageOf(error) }, 'the queue store does not answer');
   };
   const store =
-    config.REDIS_URL === undefined ? postgresStore(databaseUrl, 12, onError) : redisStore(config.REDIS_URL, config.NOTAFTER_QUEUE_PREFIX, onError);
+    config.REDIS_URL === undefined
+      ? postgresStore(databaseUrl, 12, onError)
+      : redisStore(config.REDIS_URL, config.NOTAFTER_QUEUE_PREFIX, onError);
   const checked = await withinMs(store.check(), 5000);
   if (checked instanceof StartError) throw checked;
-  if (checked !== 'done') log.error('Redis does not answer: events are accepted and wait in the ledger until it does; check REDIS_URL');
+  if (checked !== 'done')
+    log.error('Redis does not answer: events are accepted and wait in the ledger until it does; check REDIS_URL');
   return store;
 };
 
@@ -106,7 +112,10 @@ const txtResolver = (servers: readonly string[] | undefined): Ctx['resolveTxt'] 
 
 const databaseReady = async (db: Db): Promise<string | null> => {
   let writable = false;
-  const outcome = await withinMs(isWritable(db).then((answer) => (writable = answer)), 2000);
+  const outcome = await withinMs(
+    isWritable(db).then((answer) => (writable = answer)),
+    2000,
+  );
   if (outcome !== 'done') return 'PostgreSQL does not answer';
   return writable ? null : 'PostgreSQL is read-only';
 };
@@ -124,33 +133,58 @@ const readinessOf =
   async (): Promise<Readiness> => {
     if (stopping()) return { ready: false, checks: { process: 'stopping' } };
     const database = await databaseReady(ctx.db);
-    const queueFaults = guardian()?.faults() ?? ((await withinMs(ctx.queues.ping(), 1000)) === 'done' ? [] : [`${ctx.queues.backend} does not answer`]);
-    const queues = queueFaults.length === 0 ? 'ok' : roles.api ? `degraded: ${queueFaults.join('; ')}` : queueFaults.join('; ');
+    const queueFaults =
+      guardian()?.faults() ??
+      ((await withinMs(ctx.queues.ping(), 1000)) === 'done' ? [] : [`${ctx.queues.backend} does not answer`]);
+    const queues =
+      queueFaults.length === 0 ? 'ok' : roles.api ? `degraded: ${queueFaults.join('; ')}` : queueFaults.join('; ');
     const ready = database === null && (roles.api || queueFaults.length === 0);
     return { ready, checks: { database: database ?? 'ok', queues } };
   };
 
 /** Builds and starts everything a process of these roles needs; the only place where clients are made. */
-export const startApp = async (config: Config, roles: Roles, log: Logger = pino({ level: config.NOTAFTER_LOG_LEVEL })): Promise<RunningApp> => {
+export const startApp = async (
+  config: Config,
+  roles: Roles,
+  log: Logger = pino({ level: config.NOTAFTER_LOG_LEVEL }),
+): Promise<RunningApp> => {
   const cleanup = cleanups(log);
-  const now = (): number => Date.now();
   let stopping = false;
   try {
-    const embedded = config.DATABASE_URL === undefined ? await startEmbeddedPostgres({ dataDir: `${config.NOTAFTER_DATA_DIR}/postgres`, log: (line) => log.info(line) }) : null;
+    const embedded =
+      config.DATABASE_URL === undefined
+        ? await startEmbeddedPostgres({
+            dataDir: `${config.NOTAFTER_DATA_DIR}/postgres`,
+            log: (line) => log.info(line),
+          })
+        : null;
     if (embedded !== null) cleanup.add('embedded PostgreSQL', 8000, embedded.stop);
     const databaseUrl = config.DATABASE_URL ?? embedded?.url ?? '';
-    const db = await openDatabase(databaseUrl, 12, now);
+    const db = await openDatabase(databaseUrl, 12);
     cleanup.add('database pool', 3000, db.close);
     const store = await openStore(config, databaseUrl, log);
     cleanup.add('queue store', 2000, store.close);
     const onQueueError = (error: Error): void => log.debug({ why: messageOf(error) }, 'queue error');
     const queues = openQueues(store, config.CERT_EVENT_MAX_RETRIES, onQueueError);
     cleanup.add('queues', 2000, queues.close);
-    const ctx: Ctx = { config, db, queues, log, metrics: createMetrics(), now, resolveTxt: txtResolver(config.NOTAFTER_DNS_SERVERS) };
+    const ctx: Ctx = {
+      config,
+      db,
+      queues,
+      log,
+      metrics: createMetrics(),
+      now,
+      resolveTxt: txtResolver(config.NOTAFTER_DNS_SERVERS),
+    };
 
     let guardian: Guardian | null = null;
     const readiness = readinessOf({ ctx, roles, guardian: () => guardian, stopping: () => stopping });
-    const metricsServer = await listen(metricsApp(ctx, readiness, renderMetrics), { host: config.NOTAFTER_HOST, port: config.CERT_METRICS_PORT, variable: 'CERT_METRICS_PORT', now });
+    const metricsServer = await listen(metricsApp(ctx, readiness, renderMetrics), {
+      host: config.NOTAFTER_HOST,
+      port: config.CERT_METRICS_PORT,
+      variable: 'CERT_METRICS_PORT',
+      now,
+    });
     cleanup.add('metrics server', 2000, () => metricsServer.drain(1000));
     if (roles.worker) guardian = startWorking(ctx, { store, queues, cleanup });
     const port = roles.api ? await startServing(ctx, readiness, cleanup) : null;
@@ -180,8 +214,11 @@ const startServing = async (ctx: Ctx, readiness: () => Promise<Readiness>, clean
   return server.port;
 };
 
-const startWorking = (ctx: Ctx, { store, queues, cleanup }: { store: Store; queues: ReturnType<typeof openQueues>; cleanup: Cleanups }): Guardian => {
-  const { config, log, now } = ctx;
+const startWorking = (
+  ctx: Ctx,
+  { store, queues, cleanup }: { store: Store; queues: ReturnType<typeof openQueues>; cleanup: Cleanups },
+): Guardian => {
+  const { config, log } = ctx;
   const workers = startWorkers(store, handlersFor(ctx), {
     concurrency,
     baseBackoffSeconds: config.CERT_EVENT_BASE_BACKOFF_SECONDS,

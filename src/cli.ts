@@ -52,21 +52,33 @@ const runAll = async (): Promise<void> => {
 
 const migrateOnly = async (): Promise<void> => {
   const { DATABASE_URL: url } = loadConfig();
-  if (url === undefined) throw new StartError('migrate needs DATABASE_URL; the embedded database is migrated when it starts');
+  if (url === undefined)
+    throw new StartError('migrate needs DATABASE_URL; the embedded database is migrated when it starts');
   await migrate(url);
   out('the database is up to date');
 };
 
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
 
 const program = new Command('notafter')
   .description('Every certificate outcome applied exactly once; every certificate really served, checked.')
   .version(version)
   .showHelpAfterError('(notafter --help lists the commands)');
 
-program.command('all').description('API and worker in one process; an embedded database and generated tokens where none are configured').action(runAll);
-program.command('serve').description('only the API: ingest, control plane, admin').action(() => run({ api: true, worker: false }, loadConfig(), () => undefined));
-program.command('work').description('only the worker: applies events, reconciles').action(() => run({ api: false, worker: true }, loadConfig(), () => undefined));
+program
+  .command('all')
+  .description('API and worker in one process; an embedded database and generated tokens where none are configured')
+  .action(runAll);
+program
+  .command('serve')
+  .description('only the API: ingest, control plane, admin')
+  .action(() => run({ api: true, worker: false }, loadConfig(), () => undefined));
+program
+  .command('work')
+  .description('only the worker: applies events, reconciles')
+  .action(() => run({ api: false, worker: true }, loadConfig(), () => undefined));
 program.command('migrate').description('bring the database to this version and exit').action(migrateOnly);
 
 const io = { env: commandEnv(environment()), now: () => Date.now(), stdout: out, stderr: err, fetch: globalThis.fetch };

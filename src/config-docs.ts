@@ -6,7 +6,9 @@ const entries = Object.entries<{ default?: string; about: string }>(variables);
 export const envExample = (): string =>
   [
     '# Every variable can also be given as NAME_FILE: the path of a file that holds the value.',
-    ...entries.map(([name, { default: value, about }]) => `\n# ${about}\n${value === undefined ? `#${name}=` : `${name}=${value}`}`),
+    ...entries.map(
+      ([name, { default: value, about }]) => `\n# ${about}\n${value === undefined ? `#${name}=` : `${name}=${value}`}`,
+    ),
     '',
   ].join('\n');
 
@@ -15,5 +17,8 @@ export const configTable = (): string =>
   [
     '| Variable | Default | What it does |',
     '|---|---|---|',
-    ...entries.map(([name, { default: value, about }]) => `| \`${name}\` | ${value === undefined ? '' : `\`${value}\``} | ${about.replaceAll('|', '\\|')} |`),
+    ...entries.map(
+      ([name, { default: value, about }]) =>
+        `| \`${name}\` | ${value === undefined ? '' : `\`${value}\``} | ${about.replaceAll('|', '\\|')} |`,
+    ),
   ].join('\n');

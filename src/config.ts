@@ -20,18 +20,35 @@ const integer = (min: number, max: number) =>
     v.minValue(min, `must be a whole number from ${min} to ${max}`),
     v.maxValue(max, `must be a whole number from ${min} to ${max}`),
   );
-const flag = v.pipe(v.picklist(['true', 'false'], 'must be true or false'), v.transform((value) => value === 'true'));
+const flag = v.pipe(
+  v.picklist(['true', 'false'], 'must be true or false'),
+  v.transform((value) => value === 'true'),
+);
 const nonEmpty = v.pipe(v.string(), v.trim(), v.minLength(1, 'must not be empty'));
 const secret = v.pipe(nonEmpty, v.minLength(8, 'must have at least 8 characters'));
 const url = (...protocols: string[]) =>
   v.pipe(
     v.string(),
-    v.check((value) => URL.canParse(value) && protocols.includes(new URL(value).protocol), `must be a URL with ${protocols.join(' or ')}//`),
+    v.check(
+      (value) => URL.canParse(value) && protocols.includes(new URL(value).protocol),
+      `must be a URL with ${protocols.join(' or ')}//`,
+    ),
   );
-const list = v.pipe(v.string(), v.transform((value) => value.split(',').map((part) => part.trim()).filter((part) => part !== '')));
+const list = v.pipe(
+  v.string(),
+  v.transform((value) =>
+    value
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== ''),
+  ),
+);
 const servers = v.pipe(
   list,
-  v.check((value) => value.length > 0 && value.every(isProbeAddress), 'must be a comma list of address[:port], IPv6 with a port as [address]:port'),
+  v.check(
+    (value) => value.length > 0 && value.every(isProbeAddress),
+    'must be a comma list of address[:port], IPv6 with a port as [address]:port',
+  ),
 );
 
 const adminTokens = v.pipe(
@@ -43,7 +60,10 @@ const adminTokens = v.pipe(
       const token = rest.join(':');
       const known = roles.find((one) => one === role);
       if (name !== '' && known !== undefined && token.length >= 8) tokens.push({ name, role: known, token });
-      else addIssue({ message: `entry ${index + 1} is not of the form name:role:token (roles viewer, operator, admin; token of 8 or more characters)` });
+      else
+        addIssue({
+          message: `entry ${index + 1} is not of the form name:role:token (roles viewer, operator, admin; token of 8 or more characters)`,
+        });
     });
     return tokens.length > 0 ? tokens : NEVER;
   }),
@@ -61,29 +81,98 @@ const sourceKeys = v.pipe(
 
 /** Every variable, once: its rule, its default as text, and the sentence that stands in `.env.example` and the README. */
 export const variables = {
-  DATABASE_URL: { rule: url('postgres:', 'postgresql:'), about: 'PostgreSQL 15 or newer. Unset: an embedded server in the data directory.' },
-  REDIS_URL: { rule: url('redis:', 'rediss:'), about: 'Redis 6.2 or newer with maxmemory-policy noeviction. Unset: queues live in PostgreSQL.' },
+  DATABASE_URL: {
+    rule: url('postgres:', 'postgresql:'),
+    about: 'PostgreSQL 15 or newer. Unset: an embedded server in the data directory.',
+  },
+  REDIS_URL: {
+    rule: url('redis:', 'rediss:'),
+    about: 'Redis 6.2 or newer with maxmemory-policy noeviction. Unset: queues live in PostgreSQL.',
+  },
   PORT: { rule: integer(0, 65_535), default: '8080', about: 'Port of the API and console.' },
   CERT_METRICS_PORT: { rule: integer(0, 65_535), default: '9465', about: 'Port of /metrics, /livez and /readyz.' },
   NOTAFTER_HOST: { rule: nonEmpty, default: '0.0.0.0', about: 'Address both ports listen on.' },
-  NOTAFTER_DATA_DIR: { rule: nonEmpty, default: '.data', about: 'Directory of the embedded server, generated tokens and spools.' },
-  NOTAFTER_QUEUE_PREFIX: { rule: v.pipe(v.string(), v.regex(/^[\w{}-]{1,64}$/, 'must be 1 to 64 letters, digits, _, -, { or }')), default: '{notafter}', about: 'Prefix of the keys in Redis; braces keep them in one hash slot.' },
-  NOTAFTER_LOG_LEVEL: { rule: v.picklist(['fatal', 'error', 'warn', 'info', 'debug', 'silent'], 'must be fatal, error, warn, info, debug or silent'), default: 'info', about: 'Least level that is logged.' },
-  NOTAFTER_DNS_SERVERS: { rule: servers, about: 'Name servers for domain verification, comma list of address[:port]. Unset: those of the system.' },
-  CERT_EVENT_INGEST_TOKEN: { rule: secret, about: 'Token every event sender presents. Unset: ingest answers 503 (`npm start` generates one).' },
-  CERT_EVENT_SOURCE_KEYS: { rule: sourceKeys, about: 'Signing keys: comma list of source:cluster=secret, or a JSON array with domain bindings.' },
-  CERT_EVENT_REQUIRE_PROVENANCE: { rule: flag, default: 'false', about: 'Refuse unsigned events even when no key is configured.' },
-  CERT_EVENT_MAX_AGE_SECONDS: { rule: integer(1, 86_400), default: '300', about: 'How far a signature timestamp may lie from now, both ways.' },
-  CERT_SOURCE_RATE_PER_SECOND: { rule: integer(1, 1_000_000), about: 'Most events a second from one source. Unset: no limit.' },
-  CERT_INGEST_FAILURES_PER_MINUTE: { rule: integer(1, 1_000_000), default: '1000', about: 'Failed authentications a minute before an address is answered 429.' },
-  CERT_INGEST_QUEUE_LIMIT: { rule: integer(100, 1_000_000), default: '10000', about: 'Events that may wait for a commit before ingest answers 503.' },
+  NOTAFTER_DATA_DIR: {
+    rule: nonEmpty,
+    default: '.data',
+    about: 'Directory of the embedded server, generated tokens and spools.',
+  },
+  NOTAFTER_QUEUE_PREFIX: {
+    rule: v.pipe(v.string(), v.regex(/^[\w{}-]{1,64}$/, 'must be 1 to 64 letters, digits, _, -, { or }')),
+    default: '{notafter}',
+    about: 'Prefix of the keys in Redis; braces keep them in one hash slot.',
+  },
+  NOTAFTER_LOG_LEVEL: {
+    rule: v.picklist(
+      ['fatal', 'error', 'warn', 'info', 'debug', 'silent'],
+      'must be fatal, error, warn, info, debug or silent',
+    ),
+    default: 'info',
+    about: 'Least level that is logged.',
+  },
+  NOTAFTER_DNS_SERVERS: {
+    rule: servers,
+    about: 'Name servers for domain verification, comma list of address[:port]. Unset: those of the system.',
+  },
+  CERT_EVENT_INGEST_TOKEN: {
+    rule: secret,
+    about: 'Token every event sender presents. Unset: ingest answers 503 (`npm start` generates one).',
+  },
+  CERT_EVENT_SOURCE_KEYS: {
+    rule: sourceKeys,
+    about: 'Signing keys: comma list of source:cluster=secret, or a JSON array with domain bindings.',
+  },
+  CERT_EVENT_REQUIRE_PROVENANCE: {
+    rule: flag,
+    default: 'false',
+    about: 'Refuse unsigned events even when no key is configured.',
+  },
+  CERT_EVENT_MAX_AGE_SECONDS: {
+    rule: integer(1, 86_400),
+    default: '300',
+    about: 'How far a signature timestamp may lie from now, both ways.',
+  },
+  CERT_SOURCE_RATE_PER_SECOND: {
+    rule: integer(1, 1_000_000),
+    about: 'Most events a second from one source. Unset: no limit.',
+  },
+  CERT_INGEST_FAILURES_PER_MINUTE: {
+    rule: integer(1, 1_000_000),
+    default: '1000',
+    about: 'Failed authentications a minute before an address is answered 429.',
+  },
+  CERT_INGEST_QUEUE_LIMIT: {
+    rule: integer(100, 1_000_000),
+    default: '10000',
+    about: 'Events that may wait for a commit before ingest answers 503.',
+  },
   CERT_ADMIN_TOKENS: { rule: adminTokens, about: 'Comma list of name:role:token; roles viewer, operator, admin.' },
-  CERT_EVENT_MAX_RETRIES: { rule: integer(1, 100), default: '6', about: 'Failed tries after which an event is a dead letter.' },
-  CERT_EVENT_BASE_BACKOFF_SECONDS: { rule: integer(1, 3600), default: '45', about: 'Wait after the first failed try; doubles each time, at most an hour.' },
+  CERT_EVENT_MAX_RETRIES: {
+    rule: integer(1, 100),
+    default: '6',
+    about: 'Failed tries after which an event is a dead letter.',
+  },
+  CERT_EVENT_BASE_BACKOFF_SECONDS: {
+    rule: integer(1, 3600),
+    default: '45',
+    about: 'Wait after the first failed try; doubles each time, at most an hour.',
+  },
   CERT_EVENT_BATCH_SIZE: { rule: integer(1, 5000), default: '500', about: 'Most events in one commit and one job.' },
-  CERT_EXPIRY_WARN_DAYS: { rule: integer(1, 3650), default: '30', about: 'Days before its end that a certificate counts as expiring; a third of its life when that is under 90 days.' },
-  CERT_RENEWAL_SLA_WARNING_HOURS: { rule: integer(1, 8760), default: '72', about: 'Hours before a renewal is due that it counts as a warning.' },
-  DOMAIN_VERIFY_STRICT: { rule: flag, default: 'true', about: 'Verify a domain only by its TXT record. false: the verify call alone is enough (development).' },
+  CERT_EXPIRY_WARN_DAYS: {
+    rule: integer(1, 3650),
+    default: '30',
+    about: 'Days before its end that a certificate counts as expiring; a third of its life when that is under 90 days.',
+  },
+  CERT_RENEWAL_SLA_WARNING_HOURS: {
+    rule: integer(1, 8760),
+    default: '72',
+    about: 'Hours before a renewal is due that it counts as a warning.',
+  },
+  DOMAIN_VERIFY_STRICT: {
+    rule: flag,
+    default: 'true',
+    about: 'Verify a domain only by its TXT record. false: the verify call alone is enough (development).',
+  },
 } as const satisfies Record<string, Variable>;
 
 interface Variable {
@@ -93,7 +182,9 @@ interface Variable {
 }
 
 type Variables = typeof variables;
-type Value<K extends keyof Variables> = v.InferOutput<Variables[K]['rule']> | (Variables[K] extends { default: string } ? never : undefined);
+type Value<K extends keyof Variables> =
+  | v.InferOutput<Variables[K]['rule']>
+  | (Variables[K] extends { default: string } ? never : undefined);
 /** The environment after parsing, frozen; names as in the environment, so that there is one name for each thing. */
 export type Config = { readonly [K in keyof Variables]: Value<K> };
 

@@ -34,11 +34,17 @@ export const withGeneratedCredentials = (config: Config): { config: Config; gene
         ...config,
         CERT_EVENT_INGEST_TOKEN: secretFile(dir, 'ingest-token'),
         CERT_EVENT_SOURCE_KEYS: parsed.keys,
-        CERT_ADMIN_TOKENS: roles.map((role) => ({ name: `generated-${role}`, role, token: secretFile(dir, `${role}-token`) })),
+        CERT_ADMIN_TOKENS: roles.map((role) => ({
+          name: `generated-${role}`,
+          role,
+          token: secretFile(dir, `${role}-token`),
+        })),
       }),
     };
   } catch (error) {
     if (error instanceof StartError) throw error;
-    throw new StartError(`the data directory cannot be written (${messageOf(error)}): set NOTAFTER_DATA_DIR to one that can`);
+    throw new StartError(
+      `the data directory cannot be written (${messageOf(error)}): set NOTAFTER_DATA_DIR to one that can`,
+    );
   }
 };

@@ -12,65 +12,93 @@ const boundedLabel = () => {
   };
 };
 
+const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** What the process sees pass by. */
+const pipeInstruments = (registers: Registry[]) => ({
+  eventsReceived: new Counter({
+    name: 'fdt_cert_events_received_total',
+    help: 'Events received, by source, type and result',
+    labelNames: ['source', 'type', 'result'] as const,
+    registers,
+  }),
+  ingestDuration: new Histogram({
+    name: 'fdt_cert_ingest_duration_seconds',
+    help: 'Time from a request for ingest to its answer',
+    buckets: seconds,
+    registers,
+  }),
+  applyLatency: new Histogram({
+    name: 'fdt_cert_event_apply_latency_seconds',
+    help: 'Time from an event being committed to its being applied',
+    buckets: [...seconds, 30, 60, 300, 1800, 7200],
+    registers,
+  }),
+  eventTries: new Counter({
+    name: 'fdt_cert_event_failures_total',
+    help: 'Failed tries to apply an event, by error class',
+    labelNames: ['error_class'] as const,
+    registers,
+  }),
+  enqueueFailures: new Counter({
+    name: 'fdt_cert_enqueue_failures_total',
+    help: 'Groups committed but not queued at once; the reconciler queues them',
+    registers,
+  }),
+  reconciled: new Counter({
+    name: 'fdt_cert_reconciled_events_total',
+    help: 'Events queued again because no queue carried them',
+    registers,
+  }),
+});
+
+/** What the database and the queues hold, read at each scrape. */
+const stateGauges = (registers: Registry[]) => ({
+  domains: new Gauge({
+    name: 'fdt_cert_domains_total',
+    help: 'Domains by status',
+    labelNames: ['status'] as const,
+    registers,
+  }),
+  eventsPending: new Gauge({
+    name: 'fdt_cert_events_pending_total',
+    help: 'Events waiting to be applied',
+    registers,
+  }),
+  eventsFailed: new Gauge({ name: 'fdt_cert_events_failed_total', help: 'Dead letters', registers }),
+  slaWarning: new Gauge({
+    name: 'fdt_cert_domains_renewal_sla_warning_total',
+    help: 'Domains whose renewal is due within the warning window',
+    registers,
+  }),
+  slaBreach: new Gauge({
+    name: 'fdt_cert_domains_renewal_sla_breach_total',
+    help: 'Domains whose renewal is overdue',
+    registers,
+  }),
+  generatedAt: new Gauge({
+    name: 'fdt_cert_metrics_generated_at_seconds',
+    help: 'Time the database gauges were read',
+    registers,
+  }),
+  queueJobs: new Gauge({
+    name: 'fdt_cert_queue_jobs',
+    help: 'Jobs by queue and state',
+    labelNames: ['queue', 'state'] as const,
+    registers,
+  }),
+  oldestPending: new Gauge({
+    name: 'fdt_cert_oldest_pending_event_timestamp_seconds',
+    help: 'Time the oldest pending event was committed; 0 when none waits',
+    registers,
+  }),
+});
+
 /** Every instrument, in one list. Labels are bounded: no domain, no id, no name that a stranger chose. */
 export const createMetrics = () => {
   const registry = new Registry();
   const registers = [registry];
-  const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
-  return {
-    registry,
-    sourceLabel: boundedLabel(),
-    eventsReceived: new Counter({
-      name: 'fdt_cert_events_received_total',
-      help: 'Events received, by source, type and result',
-      labelNames: ['source', 'type', 'result'] as const,
-      registers,
-    }),
-    ingestDuration: new Histogram({
-      name: 'fdt_cert_ingest_duration_seconds',
-      help: 'Time from a request for ingest to its answer',
-      buckets: seconds,
-      registers,
-    }),
-    applyLatency: new Histogram({
-      name: 'fdt_cert_event_apply_latency_seconds',
-      help: 'Time from an event being committed to its being applied',
-      buckets: [...seconds, 30, 60, 300, 1800, 7200],
-      registers,
-    }),
-    eventTries: new Counter({
-      name: 'fdt_cert_event_failures_total',
-      help: 'Failed tries to apply an event, by error class',
-      labelNames: ['error_class'] as const,
-      registers,
-    }),
-    enqueueFailures: new Counter({
-      name: 'fdt_cert_enqueue_failures_total',
-      help: 'Groups committed but not queued at once; the reconciler queues them',
-      registers,
-    }),
-    reconciled: new Counter({
-      name: 'fdt_cert_reconciled_events_total',
-      help: 'Events queued again because no queue carried them',
-      registers,
-    }),
-    domains: new Gauge({ name: 'fdt_cert_domains_total', help: 'Domains by status', labelNames: ['status'] as const, registers }),
-    eventsPending: new Gauge({ name: 'fdt_cert_events_pending_total', help: 'Events waiting to be applied', registers }),
-    eventsFailed: new Gauge({ name: 'fdt_cert_events_failed_total', help: 'Dead letters', registers }),
-    slaWarning: new Gauge({
-      name: 'fdt_cert_domains_renewal_sla_warning_total',
-      help: 'Domains whose renewal is due within the warning window',
-      registers,
-    }),
-    slaBreach: new Gauge({ name: 'fdt_cert_domains_renewal_sla_breach_total', help: 'Domains whose renewal is overdue', registers }),
-    generatedAt: new Gauge({ name: 'fdt_cert_metrics_generated_at_seconds', help: 'Time the database gauges were read', registers }),
-    queueJobs: new Gauge({ name: 'fdt_cert_queue_jobs', help: 'Jobs by queue and state', labelNames: ['queue', 'state'] as const, registers }),
-    oldestPending: new Gauge({
-      name: 'fdt_cert_oldest_pending_event_timestamp_seconds',
-      help: 'Time the oldest pending event was committed; 0 when none waits',
-      registers,
-    }),
-  };
+  return { registry, sourceLabel: boundedLabel(), ...pipeInstruments(registers), ...stateGauges(registers) };
 };
 
 export type Metrics = ReturnType<typeof createMetrics>;

@@ -53,13 +53,17 @@ const parseJson = (text: string): Parsed => {
   } catch {
     return { problems: ['is not valid JSON'] };
   }
-  if (!Array.isArray(entries) || entries.length === 0) return { problems: ['must be a JSON array of one or more entries'] };
+  if (!Array.isArray(entries) || entries.length === 0)
+    return { problems: ['must be a JSON array of one or more entries'] };
   const keys = new Map<string, SourceKey>();
   const problems: string[] = [];
   entries.forEach((entry: unknown, index) => {
     const result = v.safeParse(jsonEntry, entry);
     if (result.success) add(keys, { ...result.output, domains: result.output.domains ?? null });
-    else problems.push(`entry ${index + 1}: ${fieldsOf(result.issues)} must be given as {"source","cluster","secrets":[…],"domains":[…]}`);
+    else
+      problems.push(
+        `entry ${index + 1}: ${fieldsOf(result.issues)} must be given as {"source","cluster","secrets":[…],"domains":[…]}`,
+      );
   });
   return problems.length > 0 ? { problems } : { keys };
 };
@@ -81,7 +85,10 @@ const parseList = (text: string): Parsed => {
     const equals = entry.indexOf('=');
     const colon = entry.indexOf(':');
     const source = entry.slice(0, colon).trim().toLowerCase();
-    const cluster = entry.slice(colon + 1, equals).trim().toLowerCase();
+    const cluster = entry
+      .slice(colon + 1, equals)
+      .trim()
+      .toLowerCase();
     const secret = entry.slice(equals + 1).trim();
     const wellFormed = colon > 0 && equals > colon && source !== '' && cluster !== '' && secret !== '';
     if (wellFormed) add(keys, { source, cluster, secrets: [secret], domains: null });
@@ -96,4 +103,5 @@ const parseList = (text: string): Parsed => {
  *
  * @returns the keys, or problems that name an entry's position and never its secret.
  */
-export const parseSourceKeys = (text: string): Parsed => (text.trimStart().startsWith('[') ? parseJson(text) : parseList(text));
+export const parseSourceKeys = (text: string): Parsed =>
+  text.trimStart().startsWith('[') ? parseJson(text) : parseList(text);

@@ -1,5 +1,5 @@
-import type { EventStatus } from '../lifecycle/types.ts';
 import type { ParsedEvent } from '../lifecycle/event.ts';
+import type { EventStatus } from '../lifecycle/types.ts';
 import type { Db } from './client.ts';
 
 /** An event that may enter the ledger. Times are epoch milliseconds. */
@@ -21,7 +21,8 @@ export type Appended =
 const identityOf = (source: string, clusterId: string | null, sourceEventId: string | undefined): string | null =>
   sourceEventId === undefined ? null : JSON.stringify([source, clusterId ?? '', sourceEventId]);
 
-const keyOf = ({ source, clusterId, parsed }: NewEvent): string | null => identityOf(source, clusterId, parsed.sourceEventId);
+const keyOf = ({ source, clusterId, parsed }: NewEvent): string | null =>
+  identityOf(source, clusterId, parsed.sourceEventId);
 
 /**
  * Writes a group in one statement and commits it; what is already in the ledger is left as it is.
@@ -56,7 +57,11 @@ export const appendEvents = async (db: Db, group: readonly NewEvent[], groupId: 
 // Groups that meet on the same identities take them in one order, so that they wait for each other and never in a ring.
 const byIdentity = (a: NewEvent, b: NewEvent): number => ((keyOf(a) ?? a.id) < (keyOf(b) ?? b.id) ? -1 : 1);
 
-const insertRows = async ({ sql }: Db, unsorted: readonly NewEvent[], groupId: string): Promise<ReadonlySet<string>> => {
+const insertRows = async (
+  { sql }: Db,
+  unsorted: readonly NewEvent[],
+  groupId: string,
+): Promise<ReadonlySet<string>> => {
   const events = unsorted.toSorted(byIdentity);
   const pick = <T>(read: (event: NewEvent) => T): T[] => events.map(read);
   const inserted = await sql<{ id: string }[]>`
@@ -121,6 +126,9 @@ const findByIdentity = async ({ sql }: Db, events: readonly NewEvent[]) => {
      and e.source_event_id is not null`;
   return rows.map(
     (row) =>
-      [identityOf(row.source, row.cluster_id, row.source_event_id) ?? '', { id: row.id, status: row.status, hash: row.content_hash }] as const,
+      [
+        identityOf(row.source, row.cluster_id, row.source_event_id) ?? '',
+        { id: row.id, status: row.status, hash: row.content_hash },
+      ] as const,
   );
 };

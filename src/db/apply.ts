@@ -68,14 +68,21 @@ const liveIncidents = (tx: Tx, scope: ApplyScope) => tx<IncidentRow[]>`
  */
 export const loadForApply = async (tx: Tx, scope: ApplyScope): Promise<Loaded> => {
   // Sent together, run one after the other: each statement sees what was committed when the one before had its locks.
-  const [domains, events, incidentRows] = await Promise.all([lockDomains(tx, scope), lockEvents(tx, scope), liveIncidents(tx, scope)]);
+  const [domains, events, incidentRows] = await Promise.all([
+    lockDomains(tx, scope),
+    lockEvents(tx, scope),
+    liveIncidents(tx, scope),
+  ]);
   const incidents = new Map<string, CurrentIncident[]>();
   for (const row of incidentRows) incidents.set(row.domain, [...(incidents.get(row.domain) ?? []), row]);
   return { domains, events, incidents };
 };
 
 /** The applied events of these domains, by domain id, for a fold from the ledger. */
-export const loadHistory = async (tx: Tx, domains: readonly LockedDomain[]): Promise<ReadonlyMap<string, readonly LedgerEvent[]>> => {
+export const loadHistory = async (
+  tx: Tx,
+  domains: readonly LockedDomain[],
+): Promise<ReadonlyMap<string, readonly LedgerEvent[]>> => {
   const history = new Map<string, LedgerEvent[]>();
   if (domains.length === 0) return history;
   const rows = await tx<(LedgerEvent & { domainId: string })[]>`

@@ -15,7 +15,7 @@ export type Orm = PostgresJsDatabase<typeof schema>;
 export interface Db {
   readonly sql: Sql;
   readonly orm: Orm;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 export interface ConnectOptions {
@@ -45,13 +45,25 @@ export const assertDurable = async ({ orm }: Db): Promise<void> => {
   );
   const off = settings.filter((name) => rows.find((row) => row.name === name)?.setting === 'off');
   if (off.length > 0) {
-    throw new StartError(`PostgreSQL runs with ${off.join(', ')} off, so a commit is not durable: turn ${off.length > 1 ? 'them' : 'it'} on`);
+    throw new StartError(
+      `PostgreSQL runs with ${off.join(', ')} off, so a commit is not durable: turn ${off.length > 1 ? 'them' : 'it'} on`,
+    );
   }
 };
 
 const connectionCodes = new Set([
-  'CONNECTION_CLOSED', 'CONNECTION_ENDED', 'CONNECTION_DESTROYED', 'CONNECT_TIMEOUT',
-  'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENOENT',
+  'CONNECTION_CLOSED',
+  'CONNECTION_ENDED',
+  'CONNECTION_DESTROYED',
+  'CONNECT_TIMEOUT',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENOENT',
 ]);
 // 08 connection, 25006 read-only, 40 rollback (deadlock, serialization), 53 resources, 55P03 lock, 57 intervention, 58 system.
 const passingStates = /^(?:08|25006|40|53|55P03|57|58)/;

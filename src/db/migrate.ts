@@ -11,7 +11,8 @@ const oldestServer = 150_000;
 
 const migrationsFolder = (): string => {
   const folder = fileURLToPath(new URL('../../drizzle', import.meta.url));
-  if (!existsSync(folder)) throw new StartError('The drizzle directory with the migrations is missing beside dist: install the package whole');
+  if (!existsSync(folder))
+    throw new StartError('The drizzle directory with the migrations is missing beside dist: install the package whole');
   return folder;
 };
 
@@ -20,10 +21,16 @@ const migrationsFolder = (): string => {
  * lock; all steps are one transaction, so a migrator that is killed leaves the schema as it was.
  */
 export const migrate = async (url: string): Promise<void> => {
-  const sql = postgres(url, { max: 1, connect_timeout: 5, onnotice: () => undefined, connection: { application_name: 'notafter migrate' } });
+  const sql = postgres(url, {
+    max: 1,
+    connect_timeout: 5,
+    onnotice: () => undefined,
+    connection: { application_name: 'notafter migrate' },
+  });
   try {
     const [server] = await sql<{ version: number }[]>`select current_setting('server_version_num')::int as version`;
-    if (server !== undefined && server.version < oldestServer) throw new StartError('PostgreSQL is older than 15: upgrade the server');
+    if (server !== undefined && server.version < oldestServer)
+      throw new StartError('PostgreSQL is older than 15: upgrade the server');
     await sql`select pg_advisory_lock(${lockKey})`;
     await runMigrations(drizzle(sql), { migrationsFolder: migrationsFolder() });
   } finally {

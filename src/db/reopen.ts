@@ -28,7 +28,9 @@ export interface Replay {
   readonly now: number;
 }
 
-export type ReplayResult = { readonly kind: 'reopened'; readonly event: Reopened } | { readonly kind: 'missing' | 'applied' };
+export type ReplayResult =
+  | { readonly kind: 'reopened'; readonly event: Reopened }
+  | { readonly kind: 'missing' | 'applied' };
 
 /** Opens a new generation of one event (contract 4): an applied one only with `force`. The WHERE clause settles races. */
 export const reopenEvent = async ({ sql }: Db, replay: Replay): Promise<ReplayResult> => {
@@ -49,7 +51,9 @@ export const reopenEvent = async ({ sql }: Db, replay: Replay): Promise<ReplayRe
     select * from opened`;
   const event = rows[0];
   if (event !== undefined) return { kind: 'reopened', event };
-  const [present] = await sql<{ status: EventStatus }[]>`select status from certificate_lifecycle_events where id = ${id}`;
+  const [present] = await sql<
+    { status: EventStatus }[]
+  >`select status from certificate_lifecycle_events where id = ${id}`;
   return { kind: present === undefined ? 'missing' : 'applied' };
 };
 

@@ -90,8 +90,12 @@ export const customDomains = pgTable(
     index('custom_domains_suffix').on(sql`reverse(${t.domain})`),
     index('custom_domains_org').on(t.org_id, t.domain),
     index('custom_domains_region').on(t.region, t.domain),
-    index('custom_domains_unhealthy').on(t.tls_status, t.domain).where(sql`${t.tls_status} <> 'issued'`),
-    index('custom_domains_drift').on(t.drift_state, t.domain).where(sql`${t.drift_state} <> 'in_step'`),
+    index('custom_domains_unhealthy')
+      .on(t.tls_status, t.domain)
+      .where(sql`${t.tls_status} <> 'issued'`),
+    index('custom_domains_drift')
+      .on(t.drift_state, t.domain)
+      .where(sql`${t.drift_state} <> 'in_step'`),
     index('custom_domains_renewal_due')
       .on(t.cert_renewal_due_at)
       .where(sql`${t.verified} and ${t.tls_mode} = 'termination'`),
@@ -145,10 +149,18 @@ export const events = pgTable(
     index('cert_events_domain').on(t.domain, t.id),
     index('cert_events_source').on(t.source, t.id),
     index('cert_events_type').on(t.event_type, t.id),
-    index('cert_events_org').on(t.org_id, t.id).where(sql`${t.org_id} is not null`),
-    index('cert_events_pending').on(t.id).where(sql`${t.status} = 'pending'`),
-    index('cert_events_failed').on(t.id).where(sql`${t.status} = 'failed'`),
-    index('cert_events_error').on(t.error_class, t.id).where(sql`${t.error_class} is not null`),
+    index('cert_events_org')
+      .on(t.org_id, t.id)
+      .where(sql`${t.org_id} is not null`),
+    index('cert_events_pending')
+      .on(t.id)
+      .where(sql`${t.status} = 'pending'`),
+    index('cert_events_failed')
+      .on(t.id)
+      .where(sql`${t.status} = 'failed'`),
+    index('cert_events_error')
+      .on(t.error_class, t.id)
+      .where(sql`${t.error_class} is not null`),
   ],
 );
 
@@ -207,7 +219,9 @@ export const incidents = pgTable(
     updated_at: at('updated_at').notNull(),
   },
   (t) => [
-    uniqueIndex('certificate_incidents_live').on(t.domain, t.incident_type).where(sql`${t.status} <> 'resolved'`),
+    uniqueIndex('certificate_incidents_live')
+      .on(t.domain, t.incident_type)
+      .where(sql`${t.status} <> 'resolved'`),
     index('certificate_incidents_status').on(t.status, t.id),
     index('certificate_incidents_domain').on(t.domain, t.id),
     check('certificate_incidents_tier', sql`${t.tier} between 1 and 3`),

@@ -17,7 +17,7 @@ export interface Single {
 const pageSize = 10_000;
 
 async function* pages<T extends { id: string }>(read: (after: string) => Promise<T[]>): AsyncGenerator<T[]> {
-  for (let after = '00000000-0000-0000-0000-000000000000'; ; ) {
+  for (let after = '00000000-0000-0000-0000-000000000000'; ;) {
     const page = await read(after);
     if (page.length > 0) yield page;
     if (page.length < pageSize) return;

@@ -1,16 +1,16 @@
 import { Hono } from 'hono';
 import type { Ctx } from '../context.ts';
 import { AppError } from '../errors.ts';
-import type { HttpEnv } from './env.ts';
-import { healthRoutes, type Readiness } from './health.ts';
-import { type IngestSink, ingestRoutes } from './ingest.ts';
-import { onError, problemResponse } from './problem.ts';
-import { openApiDocument } from './openapi-document.ts';
 import { customDomainRoutes } from './custom-domains.ts';
 import { importRoutes } from './domain-import.ts';
 import { domainRoutes } from './domains.ts';
+import type { HttpEnv } from './env.ts';
 import { eventRoutes } from './events.ts';
+import { healthRoutes, type Readiness } from './health.ts';
 import { incidentRoutes } from './incidents.ts';
+import { type IngestSink, ingestRoutes } from './ingest.ts';
+import { openApiDocument } from './openapi-document.ts';
+import { onError, problemResponse } from './problem.ts';
 import { sourceRoutes } from './sources.ts';
 
 /** The public app: ingest, the control plane's door, the admin API, health and the API's own description. */

@@ -7,7 +7,8 @@ import type { Actor, HttpEnv } from './env.ts';
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
 /** Compares secrets of any length in time that tells nothing about where they differ. */
-export const sameSecret = (expected: Buffer, presented: string): boolean => timingSafeEqual(expected, digest(presented));
+export const sameSecret = (expected: Buffer, presented: string): boolean =>
+  timingSafeEqual(expected, digest(presented));
 
 /** A secret as it is kept for comparison: its SHA-256. */
 export const hashSecret = digest;

@@ -2,9 +2,9 @@ import { AppError } from '../errors.ts';
 
 export interface GroupCommit<T, R> {
   /** Resolves with the item's own result once its group is committed; rejects `unavailable` when too many already wait. */
-  submit(item: T): Promise<R>;
+  readonly submit: (item: T) => Promise<R>;
   /** Resolves when nothing waits and nothing is being committed. */
-  idle(): Promise<void>;
+  readonly idle: () => Promise<void>;
 }
 
 interface Waiting<T, R> {
@@ -54,17 +54,23 @@ export const groupCommit = <T, R>(
     idlers = [];
   };
 
+  // A group's failure is told to its own items; pump itself never rejects.
+  const start = (): Promise<void> | null => (waiting.length > 0 && running < lanes ? pump() : null);
+
   return {
     submit: (item) =>
       new Promise((resolve, reject) => {
         if (waiting.length >= limit) {
-          reject(new AppError('unavailable', 'Too many events wait for the database; try again', { retryAfterSeconds: 1 }));
+          reject(
+            new AppError('unavailable', 'Too many events wait for the database; try again', { retryAfterSeconds: 1 }),
+          );
           return;
         }
         waiting.push({ item, resolve, reject });
         // Requests that arrive in one turn of the event loop share the first group as well.
-        if (running < lanes) setImmediate(() => (waiting.length > 0 && running < lanes ? pump() : undefined));
+        if (running < lanes) setImmediate(() => void start());
       }),
-    idle: () => (running === 0 && waiting.length === 0 ? Promise.resolve() : new Promise((resolve) => idlers.push(resolve))),
+    idle: () =>
+      running === 0 && waiting.length === 0 ? Promise.resolve() : new Promise((resolve) => idlers.push(resolve)),
   };
 };

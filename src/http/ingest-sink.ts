@@ -10,30 +10,33 @@ import { groupCommit } from './group-commit.ts';
 import type { IngestSink } from './ingest.ts';
 
 const enqueueMs = 500;
+// A commit that takes longer may still succeed: its sender is told to try again and then answered as a duplicate.
+const commitMs = 10_000;
 // More than these would only pile up behind a queue that does not answer; the reconciler takes over.
 const mostUnanswered = 64;
 
 export interface RunningSink extends IngestSink {
   /** Resolves when every accepted event is committed and its group handed to the queue, or given to the reconciler. */
-  drain(): Promise<void>;
+  readonly drain: () => Promise<void>;
 }
 
 /** Hands committed groups to the queue without anybody waiting for it. */
 const groupQueue = (ctx: Ctx) => {
-  const open = new Set<Promise<unknown>>();
+  const open = new Set<Promise<void>>();
+  const hand = async (groupId: string, ids: readonly string[]): Promise<void> => {
+    const outcome = await withinMs(ctx.queues.enqueueGroup(groupId, ids), enqueueMs);
+    if (outcome === 'done') return;
+    ctx.metrics.enqueueFailures.inc();
+    const why = outcome === 'late' ? 'no answer in time' : messageOf(outcome);
+    ctx.log.warn({ groupId, events: ids.length, why }, 'a committed group is left to the reconciler');
+  };
   return {
-    push(groupId: string, ids: readonly string[]): void {
+    push: (groupId: string, ids: readonly string[]): void => {
       if (open.size >= mostUnanswered) {
         ctx.metrics.enqueueFailures.inc();
         return;
       }
-      const push = withinMs(ctx.queues.enqueueGroup(groupId, ids), enqueueMs).then((outcome) => {
-        open.delete(push);
-        if (outcome === 'done') return;
-        ctx.metrics.enqueueFailures.inc();
-        const why = outcome === 'late' ? 'no answer in time' : messageOf(outcome);
-        ctx.log.warn({ groupId, events: ids.length, why }, 'a committed group is left to the reconciler');
-      });
+      const push = hand(groupId, ids).finally(() => open.delete(push));
       open.add(push);
     },
     idle: async (): Promise<void> => {
@@ -56,7 +59,7 @@ const failureCounter = (ctx: Ctx) => {
       ctx.log.warn({ err: error }, 'signature failures are not written yet');
     }
   };
-  const timer = setInterval(flush, 1000);
+  const timer = setInterval(() => void flush(), 1000);
   timer.unref();
   return {
     add: (subject: string): void => {
@@ -70,13 +73,24 @@ const failureCounter = (ctx: Ctx) => {
 };
 
 /** Writes a group; when one event's data is refused by the database, each is written alone and only that one is told. */
-const commitGroup = async (ctx: Ctx, group: readonly NewEvent[], onCommitted: (groupId: string, ids: string[]) => void) => {
+const commitGroup = async (
+  ctx: Ctx,
+  group: readonly NewEvent[],
+  onCommitted: (groupId: string, ids: string[]) => void,
+) => {
   const groupId = uuidv7();
   const started = ctx.now();
-  const results = await appendEvents(ctx.db, group, groupId);
+  const writing = appendEvents(ctx.db, group, groupId);
+  if ((await withinMs(writing, commitMs)) === 'late') {
+    throw new AppError('unavailable', 'The database does not answer; try again', { retryAfterSeconds: 5 });
+  }
+  const results = await writing;
   const created = results.flatMap((result) => (result.kind === 'created' ? [result.id] : []));
   if (created.length > 0) onCommitted(groupId, created);
-  ctx.log.debug({ groupId, events: group.length, created: created.length, ms: Math.round(ctx.now() - started) }, 'committed');
+  ctx.log.debug(
+    { groupId, events: group.length, created: created.length, ms: Math.round(ctx.now() - started) },
+    'committed',
+  );
   return results;
 };
 
@@ -91,13 +105,22 @@ export const ingestSink = (ctx: Ctx): RunningSink => {
       return await commitGroup(ctx, group, queue.push);
     } catch (error) {
       if (!isDataFault(error)) throw asUnavailable(error);
-      if (group.length === 1) return [{ kind: 'refused', error: new AppError('bad_request', 'The database cannot store this event', { cause: error }) }];
+      if (group.length === 1)
+        return [
+          {
+            kind: 'refused',
+            error: new AppError('bad_request', 'The database cannot store this event', { cause: error }),
+          },
+        ];
       const alone = [];
       for (const event of group) alone.push(...(await commit([event])));
       return alone;
     }
   };
-  const commits = groupCommit({ maxSize: config.CERT_EVENT_BATCH_SIZE, limit: config.CERT_INGEST_QUEUE_LIMIT, lanes: 1 }, commit);
+  const commits = groupCommit(
+    { maxSize: config.CERT_EVENT_BATCH_SIZE, limit: config.CERT_INGEST_QUEUE_LIMIT, lanes: 1 },
+    commit,
+  );
   return {
     commits: {
       submit: async (event) => {
@@ -108,7 +131,14 @@ export const ingestSink = (ctx: Ctx): RunningSink => {
       idle: commits.idle,
     },
     retried: async (id) => {
-      const result = await reopenEvent(ctx.db, { id, actor: 'source', reason: 'sent again', force: false, resetRetry: true, now: ctx.now() });
+      const result = await reopenEvent(ctx.db, {
+        id,
+        actor: 'source',
+        reason: 'sent again',
+        force: false,
+        resetRetry: true,
+        now: ctx.now(),
+      });
       if (result.kind !== 'reopened') return;
       const { generation, retry_count: tries } = result.event;
       await withinMs(ctx.queues.enqueueEvents([{ id, generation, tries, delayMs: 0 }]), enqueueMs);

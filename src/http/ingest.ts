@@ -1,5 +1,4 @@
 import { type Context, Hono } from 'hono';
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import { v7 as uuidv7 } from 'uuid';
 import type { Ctx } from '../context.ts';
 import type { Appended, NewEvent } from '../db/append.ts';
@@ -11,7 +10,15 @@ import { hashSecret, sameSecret } from './auth.ts';
 import { readBody } from './body.ts';
 import type { HttpEnv } from './env.ts';
 import type { GroupCommit } from './group-commit.ts';
-import { headerIdentity, type Identity, type Provenance, signersOf, verifyProvenance } from './provenance.ts';
+import { type IngestLimits, ingestLimits } from './ingest-limits.ts';
+import {
+  headerIdentity,
+  type Identity,
+  type Provenance,
+  type Signer,
+  signersOf,
+  verifyProvenance,
+} from './provenance.ts';
 
 /** Largest body, in bytes (contract 1). */
 export const bodyLimit = 256 * 1024;
@@ -22,8 +29,8 @@ const jsonType = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
 export interface IngestSink {
   readonly commits: GroupCommit<NewEvent, Appended>;
   /** A failed event that was sent again. */
-  retried(eventId: string): Promise<void>;
-  badSignature(subject: string): void;
+  readonly retried: (eventId: string) => Promise<void>;
+  readonly badSignature: (subject: string) => void;
 }
 
 const decodeJson = (body: Uint8Array): unknown => {
@@ -48,7 +55,8 @@ const peek = (body: Uint8Array): Identity => {
   try {
     const json = decodeJson(body);
     const field = (name: string): string | undefined => {
-      const value = typeof json === 'object' && json !== null ? Object.entries(json).find(([key]) => key === name)?.[1] : undefined;
+      const value =
+        typeof json === 'object' && json !== null ? Object.entries(json).find(([key]) => key === name)?.[1] : undefined;
       return typeof value === 'string' ? value.trim().toLowerCase() : undefined;
     };
     return { source: field('source') ?? 'cert_manager', cluster: field('clusterId') };
@@ -59,124 +67,144 @@ const peek = (body: Uint8Array): Identity => {
 };
 
 const assertSame = (header: string | undefined, field: string | undefined, message: string): void => {
-  if (header !== undefined && field !== undefined && field.trim().toLowerCase() !== header) throw new AppError('bad_request', message);
+  if (header !== undefined && field !== undefined && field.trim().toLowerCase() !== header)
+    throw new AppError('bad_request', message);
 };
 
 const targetDomain = async (ctx: Ctx, parsed: ParsedEvent, provenance: Provenance | null): Promise<string> => {
   const assertBound = (name: string): string => {
-    if (provenance !== null && !provenance.mayReport(name)) throw new AppError('forbidden', 'Source is not allowed to report this domain');
+    if (provenance !== null && !provenance.mayReport(name))
+      throw new AppError('forbidden', 'Source is not allowed to report this domain');
     return name;
   };
   if (parsed.domain !== undefined) assertBound(parsed.domain);
   if (parsed.domainId !== undefined) {
     const name = await findDomainName(ctx.db, parsed.domainId);
     if (name === null) throw new AppError('not_found', 'Custom domain not found for domainId');
-    if (parsed.domain !== undefined && parsed.domain !== name) throw new AppError('bad_request', 'domain is not the one that domainId names');
+    if (parsed.domain !== undefined && parsed.domain !== name)
+      throw new AppError('bad_request', 'domain is not the one that domainId names');
     return assertBound(name);
   }
   if (parsed.domain === undefined) throw new AppError('bad_request', 'domain or domainId is required');
   return parsed.domain;
 };
 
-const retryAfter = (limited: RateLimiterRes): number => Math.max(1, Math.ceil(limited.msBeforeNext / 1000));
+/** All that one request needs, made once. */
+interface Ingest {
+  readonly ctx: Ctx;
+  readonly sink: IngestSink;
+  readonly limits: IngestLimits;
+  readonly tokenHash: Buffer | null;
+  readonly signers: ReadonlyMap<string, Signer>;
+  readonly signed: boolean;
+}
 
-const limiters = ({ config }: Ctx) => {
-  const failures = new RateLimiterMemory({ points: config.CERT_INGEST_FAILURES_PER_MINUTE, duration: 60 });
-  const perSource = config.CERT_SOURCE_RATE_PER_SECOND;
-  const sources = perSource === undefined ? null : new RateLimiterMemory({ points: perSource, duration: 1 });
+const prepare = (ctx: Ctx, sink: IngestSink): Ingest => {
+  const { config } = ctx;
+  const signers = signersOf(config.CERT_EVENT_SOURCE_KEYS ?? new Map());
+  const tokenHash = config.CERT_EVENT_INGEST_TOKEN === undefined ? null : hashSecret(config.CERT_EVENT_INGEST_TOKEN);
   return {
-    async assertAddress(address: string): Promise<void> {
-      const seen = await failures.get(address);
-      if (seen !== null && seen.consumedPoints >= config.CERT_INGEST_FAILURES_PER_MINUTE) {
-        throw new AppError('rate_limited', 'Too many failed authentications from this address', { retryAfterSeconds: retryAfter(seen) });
-      }
-    },
-    async failed(address: string): Promise<void> {
-      await failures.penalty(address);
-    },
-    async assertSource(source: string): Promise<void> {
-      if (sources === null) return;
-      try {
-        await sources.consume(source);
-      } catch (limited) {
-        if (!(limited instanceof RateLimiterRes)) throw limited;
-        throw new AppError('rate_limited', 'This source is over its rate limit', { retryAfterSeconds: retryAfter(limited) });
-      }
-    },
+    ctx,
+    sink,
+    limits: ingestLimits(config),
+    tokenHash,
+    signers,
+    signed: config.CERT_EVENT_REQUIRE_PROVENANCE || signers.size > 0,
   };
 };
 
+const verify = (c: Context<HttpEnv>, body: Buffer, { ctx, sink, signers }: Ingest): Provenance => {
+  const header = headerIdentity(c);
+  const inner = header.source === undefined || header.cluster === undefined ? peek(body) : header;
+  const request = {
+    identity: { source: header.source ?? inner.source, cluster: header.cluster ?? inner.cluster },
+    timestamp: c.req.header('x-cert-timestamp'),
+    signature: c.req.header('x-cert-signature'),
+    body,
+    now: ctx.now(),
+    maxAgeSeconds: ctx.config.CERT_EVENT_MAX_AGE_SECONDS,
+  };
+  return verifyProvenance(signers, request, sink.badSignature);
+};
+
+interface Authentic {
+  readonly body: Buffer;
+  readonly provenance: Provenance | null;
+}
+
+const authenticate = async (c: Context<HttpEnv>, ingest: Ingest): Promise<Authentic> => {
+  const { tokenHash, limits, signed } = ingest;
+  if (tokenHash === null) throw new AppError('unavailable', 'Certificate event ingest token is not configured');
+  const address = c.env?.incoming?.socket.remoteAddress ?? 'unknown';
+  await limits.assertAddress(address);
+  try {
+    const token = c.req.header('x-cert-event-token')?.trim() ?? '';
+    if (!sameSecret(tokenHash, token)) throw new AppError('unauthorized', 'Invalid certificate ingest token');
+    if (!jsonType.test(c.req.header('content-type') ?? '') || c.req.header('content-encoding') !== undefined) {
+      throw new AppError('unsupported_media_type', 'Send the event as application/json without Content-Encoding');
+    }
+    const body = await readBody(c, bodyLimit);
+    return { body, provenance: signed ? verify(c, body, ingest) : null };
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'unauthorized') await limits.failed(address);
+    throw error;
+  }
+};
+
+const eventOf = async (
+  c: Context<HttpEnv>,
+  { body, provenance }: Authentic,
+  { ctx, limits }: Ingest,
+): Promise<NewEvent> => {
+  const receivedAt = ctx.now();
+  const parsed = parseEvent(decodeJson(body), receivedAt);
+  const header = headerIdentity(c);
+  assertSame(header.source, parsed.source, 'x-cert-source header does not match source body field');
+  assertSame(header.cluster, parsed.clusterId, 'x-cert-cluster header does not match clusterId body field');
+  const domain = await targetDomain(ctx, parsed, provenance);
+  const source = parsed.source ?? header.source ?? 'cert_manager';
+  const subject = provenance?.subject ?? null;
+  await limits.assertSource(subject ?? source);
+  const clusterId = parsed.clusterId ?? header.cluster ?? null;
+  return { id: uuidv7(), source, clusterId, domain, parsed, provenanceSubject: subject, receivedAt };
+};
+
+const answerOf = async (event: NewEvent, appended: Appended, { sink }: Ingest) => {
+  if (appended.kind === 'conflict')
+    throw new AppError('conflict', 'Event identity already used with different content');
+  const { source, clusterId, provenanceSubject } = event;
+  const answer = {
+    ok: true,
+    eventId: appended.id,
+    source,
+    clusterId,
+    provenanceVerified: provenanceSubject !== null,
+    provenanceSubject,
+  };
+  if (appended.kind === 'created') return { ...answer, status: 'pending' };
+  const revived = appended.status === 'failed';
+  if (revived) await sink.retried(appended.id);
+  return { ...answer, status: revived ? 'pending' : appended.status, duplicate: true };
+};
+
+const results = { created: 'accepted', duplicate: 'duplicate', conflict: 'conflict' } as const;
+
 /** `POST /v1/domains/cert-events`: verify the bytes, check the event, wait for its commit, answer (contract 1). */
 export const ingestRoutes = (ctx: Ctx, sink: IngestSink) => {
-  const { config, metrics, now } = ctx;
-  const tokenHash = config.CERT_EVENT_INGEST_TOKEN === undefined ? null : hashSecret(config.CERT_EVENT_INGEST_TOKEN);
-  const signers = signersOf(config.CERT_EVENT_SOURCE_KEYS ?? new Map());
-  const signed = config.CERT_EVENT_REQUIRE_PROVENANCE || signers.size > 0;
-  const limits = limiters(ctx);
-
-  const authenticate = async (c: Context<HttpEnv>): Promise<{ body: Buffer; provenance: Provenance | null }> => {
-    if (tokenHash === null) throw new AppError('unavailable', 'Certificate event ingest token is not configured');
-    const address = c.env?.incoming?.socket.remoteAddress ?? 'unknown';
-    await limits.assertAddress(address);
-    try {
-      const token = c.req.header('x-cert-event-token')?.trim() ?? '';
-      if (!sameSecret(tokenHash, token)) throw new AppError('unauthorized', 'Invalid certificate ingest token');
-      if (!jsonType.test(c.req.header('content-type') ?? '') || c.req.header('content-encoding') !== undefined) {
-        throw new AppError('unsupported_media_type', 'Send the event as application/json without Content-Encoding');
-      }
-      const body = await readBody(c, bodyLimit);
-      return { body, provenance: signed ? verify(c, body) : null };
-    } catch (error) {
-      if (error instanceof AppError && error.code === 'unauthorized') await limits.failed(address);
-      throw error;
-    }
-  };
-
-  const verify = (c: Context<HttpEnv>, body: Buffer): Provenance => {
-    const header = headerIdentity(c);
-    const inner = header.source === undefined || header.cluster === undefined ? peek(body) : header;
-    const request = {
-      identity: { source: header.source ?? inner.source, cluster: header.cluster ?? inner.cluster },
-      timestamp: c.req.header('x-cert-timestamp'),
-      signature: c.req.header('x-cert-signature'),
-      body,
-      now: now(),
-      maxAgeSeconds: config.CERT_EVENT_MAX_AGE_SECONDS,
-    };
-    return verifyProvenance(signers, request, sink.badSignature);
-  };
-
-  const accept = async (c: Context<HttpEnv>, body: Buffer, provenance: Provenance | null): Promise<{ event: NewEvent; appended: Appended }> => {
-    const receivedAt = now();
-    const parsed = parseEvent(decodeJson(body), receivedAt);
-    const header = headerIdentity(c);
-    assertSame(header.source, parsed.source, 'x-cert-source header does not match source body field');
-    assertSame(header.cluster, parsed.clusterId, 'x-cert-cluster header does not match clusterId body field');
-    const domain = await targetDomain(ctx, parsed, provenance);
-    const source = parsed.source ?? header.source ?? 'cert_manager';
-    await limits.assertSource(provenance?.subject ?? source);
-    const clusterId = parsed.clusterId ?? header.cluster ?? null;
-    const event = { id: uuidv7(), source, clusterId, domain, parsed, provenanceSubject: provenance?.subject ?? null, receivedAt };
-    return { event, appended: await sink.commits.submit(event) };
-  };
-
+  const ingest = prepare(ctx, sink);
+  const { metrics, now } = ctx;
   return new Hono<HttpEnv>().post('/v1/domains/cert-events', async (c) => {
     const started = now();
     const seen = { source: 'unknown', type: 'unknown', result: 'rejected' };
     try {
-      const { body, provenance } = await authenticate(c);
-      if (provenance !== null) seen.source = provenance.source;
-      const { event, appended } = await accept(c, body, provenance);
+      const authentic = await authenticate(c, ingest);
+      if (authentic.provenance !== null) seen.source = authentic.provenance.source;
+      const event = await eventOf(c, authentic, ingest);
       seen.source = metrics.sourceLabel(event.source);
       seen.type = event.parsed.eventType;
-      seen.result = appended.kind;
-      if (appended.kind === 'conflict') throw new AppError('conflict', 'Event identity already used with different content');
-      const { source, clusterId, provenanceSubject } = event;
-      const answer = { ok: true, eventId: appended.id, source, clusterId, provenanceVerified: provenanceSubject !== null, provenanceSubject };
-      if (appended.kind === 'created') return c.json({ ...answer, status: 'pending' }, 202);
-      const revived = appended.status === 'failed';
-      if (revived) await sink.retried(appended.id);
-      return c.json({ ...answer, status: revived ? 'pending' : appended.status, duplicate: true }, 202);
+      const appended = await sink.commits.submit(event);
+      seen.result = results[appended.kind];
+      return c.json(await answerOf(event, appended, ingest), 202);
     } finally {
       metrics.eventsReceived.inc(seen);
       metrics.ingestDuration.observe((now() - started) / 1000);

@@ -5,7 +5,10 @@ import { readBody } from './body.ts';
 import type { HttpEnv } from './env.ts';
 
 /** `true` or `false` exactly, as a query parameter. */
-export const queryFlag = v.pipe(v.picklist(['true', 'false'], 'must be true or false'), v.transform((value) => value === 'true'));
+export const queryFlag = v.pipe(
+  v.picklist(['true', 'false'], 'must be true or false'),
+  v.transform((value) => value === 'true'),
+);
 
 /** A limit within 1..max, as a query parameter. */
 export const queryLimit = (max: number, fallback: number) =>
@@ -21,7 +24,10 @@ export const queryLimit = (max: number, fallback: number) =>
   );
 
 const problemsOf = (issues: readonly v.BaseIssue<unknown>[]): string =>
-  issues.slice(0, 5).map((issue) => `${v.getDotPath(issue) ?? 'body'} ${issue.message}`).join('; ');
+  issues
+    .slice(0, 5)
+    .map((issue) => `${v.getDotPath(issue) ?? 'body'} ${issue.message}`)
+    .join('; ');
 
 /** Checks a value against a schema; throws `bad_request` that names the field and the rule, never the value. */
 export const check = <S extends v.GenericSchema>(schema: S, value: unknown): v.InferOutput<S> => {
@@ -41,11 +47,15 @@ export const readQuery = <S extends v.GenericSchema>(c: Context<HttpEnv>, schema
 const maxBody = 256 * 1024;
 
 /** A JSON body against a schema; an empty body counts as `{}`. */
-export const readJson = async <S extends v.GenericSchema>(c: Context<HttpEnv>, schema: S): Promise<v.InferOutput<S>> => {
+export const readJson = async <S extends v.GenericSchema>(
+  c: Context<HttpEnv>,
+  schema: S,
+): Promise<v.InferOutput<S>> => {
   const bytes = await readBody(c, maxBody);
   if (bytes.length === 0) return check(schema, {});
   const type = c.req.header('content-type') ?? '';
-  if (!/^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(type)) throw new AppError('unsupported_media_type', 'Send the body as application/json');
+  if (!/^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(type))
+    throw new AppError('unsupported_media_type', 'Send the body as application/json');
   return check(schema, parseJsonBytes(bytes));
 };
 
@@ -61,7 +71,8 @@ export const parseJsonBytes = (bytes: Uint8Array): unknown => {
 };
 
 /** Keyset cursors are opaque to callers: base64url of a JSON array of strings. */
-export const encodeCursor = (...parts: readonly string[]): string => Buffer.from(JSON.stringify(parts)).toString('base64url');
+export const encodeCursor = (...parts: readonly string[]): string =>
+  Buffer.from(JSON.stringify(parts)).toString('base64url');
 
 const cursorShape = (length: number) => v.pipe(v.array(v.string()), v.length(length));
 

@@ -5,7 +5,13 @@ import type { HttpEnv } from './env.ts';
 
 /** An RFC 9457 problem that also carries `message`, as the predecessor's clients expect. */
 export const problemResponse = (c: Context<HttpEnv>, error: AppError): Response => {
-  const body = { type: 'about:blank', title: error.title, status: error.status, detail: error.message, message: error.message };
+  const body = {
+    type: 'about:blank',
+    title: error.title,
+    status: error.status,
+    detail: error.message,
+    message: error.message,
+  };
   if (error.retryAfterSeconds !== undefined) c.header('Retry-After', String(error.retryAfterSeconds));
   if (error.code === 'unauthorized') c.header('WWW-Authenticate', 'Bearer');
   c.header('Content-Type', 'application/problem+json');
@@ -17,5 +23,8 @@ export const onError = (thrown: unknown, c: Context<HttpEnv>): Response => {
   const error = asUnavailable(thrown);
   if (error instanceof AppError) return problemResponse(c, error);
   c.var.ctx.log.error({ err: thrown, path: c.req.routePath }, 'request failed');
-  return problemResponse(c, new AppError('internal', 'The request failed through a fault of the server; it is in the log'));
+  return problemResponse(
+    c,
+    new AppError('internal', 'The request failed through a fault of the server; it is in the log'),
+  );
 };

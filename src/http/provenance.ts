@@ -18,7 +18,8 @@ export interface Identity {
   readonly cluster: string | undefined;
 }
 
-interface Signer extends Provenance {
+/** A sender that the configuration knows, with its keys. */
+export interface Signer extends Provenance {
   readonly keys: readonly KeyObject[];
 }
 

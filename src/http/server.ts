@@ -15,7 +15,7 @@ const streams = (url: string | undefined): boolean => /^\/v1\/[\w/]*\/import(?:\
 export interface HttpServer {
   readonly port: number;
   /** Tells every client to go elsewhere, answers what is in flight, closes; after `deadlineMs` it hangs up. */
-  drain(deadlineMs: number): Promise<void>;
+  readonly drain: (deadlineMs: number) => Promise<void>;
 }
 
 export interface ListenOptions {
@@ -30,7 +30,12 @@ const bind = (server: Server, { host, port, variable }: ListenOptions): Promise<
   new Promise((resolve, reject) => {
     server.once('error', (error) => {
       const code = 'code' in error ? error.code : null;
-      const why = code === 'EADDRINUSE' ? 'is in use' : code === 'EACCES' ? 'may not be opened by this user' : `cannot be opened (${messageOf(error)})`;
+      const why =
+        code === 'EADDRINUSE'
+          ? 'is in use'
+          : code === 'EACCES'
+            ? 'may not be opened by this user'
+            : `cannot be opened (${messageOf(error)})`;
       reject(new StartError(`port ${port} ${why}: set ${variable} to another`));
     });
     server.listen(port, host, resolve);
@@ -40,7 +45,8 @@ const bind = (server: Server, { host, port, variable }: ListenOptions): Promise<
 const watchUploads = (server: Server, now: () => number): { stop(): void } => {
   const open = new Map<IncomingMessage, number>();
   server.prependListener('request', (request: IncomingMessage) => {
-    const hasBody = request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined;
+    const hasBody =
+      request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined;
     if (hasBody && !streams(request.url)) open.set(request, now());
   });
   const timer = setInterval(() => {
@@ -58,9 +64,18 @@ const watchUploads = (server: Server, now: () => number): { stop(): void } => {
 
 /** Serves an app over HTTP/1.1 with strict limits on time and connections. */
 export const listen = async (app: Hono<HttpEnv>, options: ListenOptions): Promise<HttpServer> => {
-  const serverOptions = { headersTimeout: headersMs, requestTimeout: 0, connectionsCheckingInterval: 1000, keepAliveTimeout: 65_000 };
+  const serverOptions = {
+    headersTimeout: headersMs,
+    requestTimeout: 0,
+    connectionsCheckingInterval: 1000,
+    keepAliveTimeout: 65_000,
+  };
   // Without http2 or TLS options this is node:http's Server.
-  const server = createAdaptorServer({ fetch: (request, env) => app.fetch(request, env), serverOptions, overrideGlobalObjects: false }) as Server;
+  const server = createAdaptorServer({
+    fetch: (request, env) => app.fetch(request, env),
+    serverOptions,
+    overrideGlobalObjects: false,
+  }) as Server;
   server.maxConnections = mostConnections;
   let draining = false;
   server.prependListener('request', (_request, response) => {

@@ -88,7 +88,12 @@ interface DomainOutcome {
 }
 
 /** Folds a domain's events; one that cannot be folded fails alone and the others go on without it. */
-const foldDomain = (state: CertState, events: readonly PendingEvent[], history: readonly LedgerEvent[], limits: Limits): DomainOutcome => {
+const foldDomain = (
+  state: CertState,
+  events: readonly PendingEvent[],
+  history: readonly LedgerEvent[],
+  limits: Limits,
+): DomainOutcome => {
   try {
     return { ...fold(state, events, history), failed: [] };
   } catch (error) {
@@ -147,6 +152,7 @@ export const decide = (
       incidents: settleIncidents(incidents.get(domain.domain) ?? [], result.incidents),
     });
   }
-  for (const event of [...byName.values()].flat()) failed.push(failTry(event, 'unresolved', 'The domain is not registered', limits));
+  for (const event of [...byName.values()].flat())
+    failed.push(failTry(event, 'unresolved', 'The domain is not registered', limits));
   return { domains: writes, applied, failed };
 };

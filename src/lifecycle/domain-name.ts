@@ -16,7 +16,11 @@ export const normalizeDomain = (input: string): string | null => {
   const wildcard = trimmed.startsWith('*.');
   const bare = wildcard ? trimmed.slice(2) : trimmed;
   // domainToASCII would unescape %2e and read 0x7f.1 as an address: only names that need it are given to it.
-  const ascii = plain.test(bare) ? bare : /[\s%/\\?#@:[\]<>^|]/.test(bare) ? '' : domainToASCII(bare).replace(/\.+$/, '');
+  const ascii = plain.test(bare)
+    ? bare
+    : /[\s%/\\?#@:[\]<>^|]/.test(bare)
+      ? ''
+      : domainToASCII(bare).replace(/\.+$/, '');
   const name = wildcard ? `*.${ascii}` : ascii;
   if (ascii === '' || name.length > 253) return null;
   const labels = ascii.split('.');

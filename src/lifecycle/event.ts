@@ -145,6 +145,8 @@ export const parseEvent = (json: unknown, receivedAt: number): ParsedEvent => {
   if (happenedAt > receivedAt + futureLimitMs) {
     throw new AppError('bad_request', 'occurredAt must not lie more than 5 minutes in the future');
   }
-  const contentHash = createHash('sha256').update(canonicalJson({ ...body, eventType })).digest();
+  const contentHash = createHash('sha256')
+    .update(canonicalJson({ ...body, eventType }))
+    .digest();
   return { ...body, source: body.source, eventType, happenedAt, contentHash };
 };

@@ -55,7 +55,10 @@ const defaultReason = (type: EventType): string =>
   type === 'issuance_failed' ? 'certificate issuance failure' : 'certificate renewal failure';
 
 /** A certificate's validity is replaced as a pair, so that a lifetime is never made of two certificates. */
-const given = (state: CertState, event: LedgerEvent): Pick<CertState, 'certificateRef' | 'notBefore' | 'notAfter' | 'renewalDueAt'> => ({
+const given = (
+  state: CertState,
+  event: LedgerEvent,
+): Pick<CertState, 'certificateRef' | 'notBefore' | 'notAfter' | 'renewalDueAt'> => ({
   certificateRef: event.certificateRef ?? state.certificateRef,
   notBefore: event.notAfter === null ? state.notBefore : event.notBefore,
   notAfter: event.notAfter ?? state.notAfter,
@@ -162,7 +165,11 @@ const lateIncidents = (
  * @param history the domain's applied events from the ledger; asked for only when {@link isLate} holds for one of `fresh`.
  * @returns the state a full fold in order would give, each new event's outcome, and what changes about incidents.
  */
-export const fold = (state: CertState, fresh: readonly LedgerEvent[], history: readonly LedgerEvent[] = []): FoldResult => {
+export const fold = (
+  state: CertState,
+  fresh: readonly LedgerEvent[],
+  history: readonly LedgerEvent[] = [],
+): FoldResult => {
   const sorted = inOrder(fresh);
   const late = sorted.filter((event) => isLate(state, event));
   const outcomes = new Map<string, EventOutcome>();
@@ -178,7 +185,9 @@ export const fold = (state: CertState, fresh: readonly LedgerEvent[], history: r
     next = step(next, event);
     outcomes.set(event.id, 'applied');
     const raised = raiseFor(event);
-    incidents.push(raised === null ? { kind: 'resolve', byEventId: event.id, except: [] } : { kind: 'raise', draft: raised });
+    incidents.push(
+      raised === null ? { kind: 'resolve', byEventId: event.id, except: [] } : { kind: 'raise', draft: raised },
+    );
   }
   return { state: next, outcomes, incidents };
 };

@@ -56,7 +56,8 @@ export type IncidentTier = 1 | 2 | 3;
 
 export type FailureType = 'issuance_failed' | 'renewal_failed';
 export type SuccessType = 'issuance_succeeded' | 'renewal_succeeded';
-export const isFailure = (type: EventType): type is FailureType => type === 'issuance_failed' || type === 'renewal_failed';
+export const isFailure = (type: EventType): type is FailureType =>
+  type === 'issuance_failed' || type === 'renewal_failed';
 export const isSuccess = (type: EventType): type is SuccessType =>
   type === 'issuance_succeeded' || type === 'renewal_succeeded';
 

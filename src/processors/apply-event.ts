@@ -18,9 +18,14 @@ const position = async (ctx: Ctx, id: string) => {
 };
 
 /** Tries one event by itself: after it failed in its group, or when it is replayed. The ledger, not the job, counts the tries. */
-export const applyEvent = async (ctx: Ctx, { id, generation, tries, dead }: Own, { failedBefore }: JobMeta): Promise<Outcome> => {
+export const applyEvent = async (
+  ctx: Ctx,
+  { id, generation, tries, dead }: Own,
+  { failedBefore }: JobMeta,
+): Promise<Outcome> => {
   const now = await position(ctx, id);
-  if (now === null || now.generation !== generation || now.status === 'applied') return { kind: 'done', note: { skipped: true } };
+  if (now === null || now.generation !== generation || now.status === 'applied')
+    return { kind: 'done', note: { skipped: true } };
   if (now.status === 'failed') {
     if (dead) return { kind: 'dead', error: now.last_error ?? 'given up' };
     // Somebody retried the dead letter in the queue itself; the ledger follows.
@@ -32,5 +37,7 @@ export const applyEvent = async (ctx: Ctx, { id, generation, tries, dead }: Own,
   const { failed } = await applyScope(ctx, { kind: 'event', id, generation });
   const [failure] = failed;
   if (failure === undefined) return { kind: 'done', note: { applied: 1 } };
-  return failure.nextRetryAt === null ? { kind: 'dead', error: failure.error } : { kind: 'retry', error: failure.error, tries: failure.tries };
+  return failure.nextRetryAt === null
+    ? { kind: 'dead', error: failure.error }
+    : { kind: 'retry', error: failure.error, tries: failure.tries };
 };

@@ -3,7 +3,15 @@ import { type ApplyScope, loadForApply, loadHistory } from '../db/apply.ts';
 import { isDataFault, isInfrastructureFault } from '../db/client.ts';
 import { saveDecision, saveFailures } from '../db/save-applied.ts';
 import { AppError, messageOf } from '../errors.ts';
-import { type AppliedEvent, decide, type Decision, domainsToRefold, type FailedTry, failTry, type Limits } from '../lifecycle/decide.ts';
+import {
+  type AppliedEvent,
+  decide,
+  type Decision,
+  domainsToRefold,
+  type FailedTry,
+  failTry,
+  type Limits,
+} from '../lifecycle/decide.ts';
 
 export interface Applied {
   readonly applied: readonly AppliedEvent[];
@@ -32,7 +40,9 @@ const recordFault = (ctx: Ctx, scope: ApplyScope, fault: unknown): Promise<Faile
   ctx.db.sql.begin(async (tx) => {
     const { events } = await loadForApply(tx, scope);
     const limits = limitsOf(ctx);
-    const failed = events.map((event) => failTry(event, isDataFault(fault) ? 'invalid' : 'internal', messageOf(fault), limits));
+    const failed = events.map((event) =>
+      failTry(event, isDataFault(fault) ? 'invalid' : 'internal', messageOf(fault), limits),
+    );
     if (failed.length > 0) await saveFailures(tx, failed, limits.now);
     return failed;
   });
@@ -52,7 +62,8 @@ export const applyScope = async (ctx: Ctx, scope: ApplyScope): Promise<Applied> 
   try {
     const decision = await applyOnce(ctx, scope);
     const appliedAt = ctx.now();
-    for (const { event } of decision.applied) ctx.metrics.applyLatency.observe(Math.max(0, appliedAt - event.receivedAt) / 1000);
+    for (const { event } of decision.applied)
+      ctx.metrics.applyLatency.observe(Math.max(0, appliedAt - event.receivedAt) / 1000);
     for (const { errorClass } of decision.failed) ctx.metrics.eventTries.inc({ error_class: errorClass });
     return decision;
   } catch (fault) {

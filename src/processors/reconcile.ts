@@ -1,6 +1,14 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Ctx } from '../context.ts';
-import { deadLetters, exclusively, type Grouped, groupedPending, regroup, type Single, singlePending } from '../db/unfinished.ts';
+import {
+  deadLetters,
+  exclusively,
+  type Grouped,
+  groupedPending,
+  regroup,
+  type Single,
+  singlePending,
+} from '../db/unfinished.ts';
 import { eventJobId } from '../queues/job-id.ts';
 import type { EventJob } from '../queues/queues.ts';
 
@@ -31,10 +39,14 @@ const jobOf = ({ id, generation, retry_count, due_at }: Single, now: number): Ev
 });
 
 const requeueSingles = async (ctx: Ctx, page: readonly Single[], dead: boolean): Promise<number> => {
-  const carried = dead ? new Set<string>() : await ctx.queues.carried(page.map(({ id, generation }) => eventJobId(id, generation)));
+  const carried = dead
+    ? new Set<string>()
+    : await ctx.queues.carried(page.map(({ id, generation }) => eventJobId(id, generation)));
   const orphans = page.filter(({ id, generation }) => !carried.has(eventJobId(id, generation)));
   for (const part of chunks(orphans, jobsAtOnce)) {
-    await ctx.queues.enqueueEvents(part.map((one) => (dead ? { ...jobOf(one, ctx.now()), again: false, dead } : jobOf(one, ctx.now()))));
+    await ctx.queues.enqueueEvents(
+      part.map((one) => (dead ? { ...jobOf(one, ctx.now()), again: false, dead } : jobOf(one, ctx.now()))),
+    );
   }
   return orphans.length;
 };

@@ -18,7 +18,12 @@ export const catalog = {
   'cert-events': {
     'apply-group': { payload: v.object({ ids: eventIds }) },
     'apply-event': {
-      payload: v.object({ id: v.pipe(v.string(), v.uuid()), generation: whole, tries: whole, dead: v.optional(v.boolean(), false) }),
+      payload: v.object({
+        id: v.pipe(v.string(), v.uuid()),
+        generation: whole,
+        tries: whole,
+        dead: v.optional(v.boolean(), false),
+      }),
     },
     canary: { payload: nothing },
   },

@@ -11,7 +11,7 @@ const canaryEveryMs = 5000;
 const reconcileEveryMs = 5000;
 const setupEveryMs = 30_000;
 const answerMs = 2000;
-/** A queue that answers but has not run as much as a canary for this long is deaf. */
+// A queue that answers but has not run as much as a canary for this long is deaf.
 const deafAfterMs = 30_000;
 
 export interface GuardianOptions {
@@ -29,93 +29,94 @@ export interface GuardianOptions {
 
 export interface Guardian {
   /** A word for each thing that is wrong with the queues or this process's workers; empty when all is well. */
-  faults(): readonly string[];
-  stop(): Promise<void>;
+  readonly faults: () => readonly string[];
+  readonly stop: () => Promise<void>;
 }
 
-/** Repeats a task with a pause between its runs until the signal; a run that fails is told and the next one comes all the same. */
-const every = async (ms: number, signal: AbortSignal, what: string, options: GuardianOptions, task: () => Promise<void>): Promise<void> => {
-  while (!signal.aborted) {
-    try {
-      await task();
-    } catch (error) {
-      options.onError(error, what);
-    }
-    await sleep(ms, undefined, { signal }).catch(() => 'stopped');
+interface Watch {
+  reachableSince: number | null;
+  badSetup: string | null;
+  readonly recreated: Map<QueueName, number>;
+}
+
+/** Notices a store that has gone, come back or forgotten; what may be forgotten is queued again before it counts as known. */
+const watchMemory = async (watch: Watch, { store, queues, reconcile, now }: GuardianOptions): Promise<void> => {
+  const memory = store.memory();
+  if ((await withinMs(memory, answerMs)) !== 'done') {
+    watch.reachableSince = null;
+    return;
+  }
+  watch.reachableSince ??= now();
+  if ((await memory) === 'kept') return;
+  await queues.schedule();
+  if ((await reconcile(true)) !== null) await store.confirm();
+};
+
+const watchSetup = async (watch: Watch, { store, queues }: GuardianOptions): Promise<void> => {
+  try {
+    await store.check();
+    watch.badSetup = null;
+    await queues.schedule();
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    watch.badSetup = error.message;
   }
 };
+
+const deafQueues = ({ reachableSince }: Watch, { workers, now }: GuardianOptions): QueueName[] => {
+  if (reachableSince === null || now() - reachableSince < deafAfterMs) return [];
+  const progress = workers.progress();
+  return queueNames.filter((queue) => now() - (progress.get(queue) ?? now()) > deafAfterMs);
+};
+
+const sendCanaries = async (watch: Watch, options: GuardianOptions): Promise<void> => {
+  const { queues, workers, id, now, onDeaf } = options;
+  if (watch.reachableSince === null) return;
+  for (const queue of queueNames) await withinMs(queues.canary(queue, id), answerMs);
+  for (const queue of deafQueues(watch, options)) {
+    const age = now() - (watch.recreated.get(queue) ?? Number.NEGATIVE_INFINITY);
+    if (age > 3 * deafAfterMs) {
+      watch.recreated.set(queue, now());
+      await workers.recreate(queue);
+    } else if (age > deafAfterMs) onDeaf(queue);
+  }
+};
+
+const reconcileCalmly = async ({ reconcile, now }: GuardianOptions, signal: AbortSignal): Promise<void> => {
+  const started = now();
+  await reconcile(false);
+  // A walk over a long backlog is not begun again at once.
+  await pause(Math.min(300_000, 4 * (now() - started)), signal);
+};
+
+const pause = (ms: number, signal: AbortSignal): Promise<unknown> =>
+  sleep(ms, undefined, { signal }).catch(() => 'stopped');
 
 /**
  * Watches the queues from beside them: whether the store answers and still remembers, whether workers get anything done,
  * whether all that is unfinished is carried. It depends on no queue itself.
  */
 export const startGuardian = (options: GuardianOptions): Guardian => {
-  const { store, queues, workers, now } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
-  let reachableSince: number | null = null;
-  let badSetup: string | null = null;
-  const recreated = new Map<QueueName, number>();
-
-  const watchMemory = async (): Promise<void> => {
-    const memory = store.memory();
-    if ((await withinMs(memory, answerMs)) !== 'done') {
-      reachableSince = null;
-      return;
-    }
-    reachableSince ??= now();
-    if ((await memory) === 'kept') return;
-    await queues.schedule();
-    if ((await options.reconcile(true)) !== null) await store.confirm();
-  };
-
-  const watchSetup = async (): Promise<void> => {
-    try {
-      await store.check();
-      badSetup = null;
-      await queues.schedule();
-    } catch (error) {
-      if (!(error instanceof StartError)) throw error;
-      badSetup = error.message;
+  const watch: Watch = { reachableSince: null, badSetup: null, recreated: new Map() };
+  const every = async (ms: number, what: string, task: () => Promise<void>): Promise<void> => {
+    while (!signal.aborted) {
+      await task().catch((error: unknown) => options.onError(error, what));
+      await pause(ms, signal);
     }
   };
-
-  const deaf = (): QueueName[] => {
-    if (reachableSince === null || now() - reachableSince < deafAfterMs) return [];
-    const progress = workers.progress();
-    return queueNames.filter((queue) => now() - (progress.get(queue) ?? now()) > deafAfterMs);
-  };
-
-  const sendCanaries = async (): Promise<void> => {
-    if (reachableSince === null) return;
-    for (const queue of queueNames) await withinMs(queues.canary(queue, options.id), answerMs);
-    for (const queue of deaf()) {
-      const before = recreated.get(queue);
-      if (before !== undefined && now() - before < 3 * deafAfterMs) {
-        if (now() - before > deafAfterMs) options.onDeaf(queue);
-        continue;
-      }
-      recreated.set(queue, now());
-      await workers.recreate(queue);
-    }
-  };
-
   const loops = [
-    every(memoryEveryMs, signal, 'looking at the queue store', options, watchMemory),
-    every(canaryEveryMs, signal, 'sending canaries', options, sendCanaries),
-    every(setupEveryMs, signal, 'checking the queue store', options, watchSetup),
-    every(reconcileEveryMs, signal, 'reconciling', options, async () => {
-      const started = now();
-      await options.reconcile(false);
-      // A walk over a long backlog is not begun again at once.
-      await sleep(Math.min(300_000, 4 * (now() - started)), undefined, { signal }).catch(() => 'stopped');
-    }),
+    every(memoryEveryMs, 'looking at the queue store', () => watchMemory(watch, options)),
+    every(canaryEveryMs, 'sending canaries', () => sendCanaries(watch, options)),
+    every(setupEveryMs, 'checking the queue store', () => watchSetup(watch, options)),
+    every(reconcileEveryMs, 'reconciling', () => reconcileCalmly(options, signal)),
   ];
   return {
     faults: () => [
-      ...(reachableSince === null ? [`${store.backend} does not answer`] : []),
-      ...(badSetup === null ? [] : [badSetup]),
-      ...deaf().map((queue) => `the worker of ${queue} is deaf`),
+      ...(watch.reachableSince === null ? [`${options.store.backend} does not answer`] : []),
+      ...(watch.badSetup === null ? [] : [watch.badSetup]),
+      ...deafQueues(watch, options).map((queue) => `the worker of ${queue} is deaf`),
     ],
     stop: async () => {
       stopping.abort();

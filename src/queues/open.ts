@@ -35,10 +35,39 @@ export const schedule = async (queues: ReadonlyMap<QueueName, JobQueue>): Promis
 
 export interface OpenQueues extends Queues {
   /** Makes every schedule of the catalog anew. */
-  schedule(): Promise<void>;
+  readonly schedule: () => Promise<void>;
   /** Asks for a sign of life: a job that any worker of the queue answers by running it. */
-  canary(queue: QueueName, from: string): Promise<void>;
+  readonly canary: (queue: QueueName, from: string) => Promise<void>;
 }
+
+const addGroup = async (events: JobQueue, groupId: string, ids: readonly string[]): Promise<void> => {
+  const opts = { jobId: groupId, removeOnComplete: keepDone, removeOnFail: { count: 1000 }, stackTraceLimit: 0 };
+  await events.add('apply-group', { ids }, opts);
+};
+
+const addEvents = async (events: JobQueue, jobs: readonly EventJob[], maxRetries: number): Promise<void> => {
+  const old = jobs.flatMap(({ id, generation, again }) => [
+    ...(generation > 0 ? [eventJobId(id, generation - 1)] : []),
+    ...(again === true ? [eventJobId(id, generation)] : []),
+  ]);
+  await Promise.all(old.map((jobId) => events.remove(jobId)));
+  await events.addBulk(jobs.map((job) => eventJob(job, maxRetries)));
+};
+
+const carriedBy = async (events: JobQueue, jobIds: readonly string[]): Promise<ReadonlySet<string>> => {
+  const found = new Set<string>();
+  for (let from = 0; from < jobIds.length; from += lookups) {
+    const page = jobIds.slice(from, from + lookups);
+    const states = await Promise.all(page.map((id) => events.getJobState(id)));
+    for (const [index, id] of page.entries()) if (alive.has(states[index] ?? '')) found.add(id);
+  }
+  return found;
+};
+
+const depthOf = async (queue: QueueName, counted: JobQueue): Promise<QueueDepth[]> => {
+  const counts = await counted.getJobCounts(...depthStates);
+  return depthStates.map((state) => ({ queue, state, jobs: counts[state] ?? 0 }));
+};
 
 /** Opens every queue of the catalog on a store. */
 export const openQueues = (store: Store, maxRetries: number, onError: (error: Error) => void): OpenQueues => {
@@ -47,55 +76,27 @@ export const openQueues = (store: Store, maxRetries: number, onError: (error: Er
     queue.on('error', onError);
     return queue;
   };
-  const queues = new Map(queueNames.map((name) => [name, open(name)]));
-  const at = (name: QueueName): JobQueue => {
-    const queue = queues.get(name);
-    if (queue === undefined) throw new Error(`no queue ${name}`);
-    return queue;
+  const queues: Readonly<Record<QueueName, JobQueue>> = {
+    'cert-events': open('cert-events'),
+    maintenance: open('maintenance'),
   };
-  const events = at('cert-events');
+  const events = queues['cert-events'];
+  const all = queueNames.map((name) => [name, queues[name]] as const);
   return {
     backend: store.backend,
-    enqueueGroup: async (groupId, ids) => {
-      await events.add('apply-group', { ids }, { jobId: groupId, removeOnComplete: keepDone, removeOnFail: { count: 1000 }, stackTraceLimit: 0 });
-    },
-    enqueueEvents: async (jobs) => {
-      const old = jobs.flatMap(({ id, generation, again }) => [
-        ...(generation > 0 ? [eventJobId(id, generation - 1)] : []),
-        ...(again === true ? [eventJobId(id, generation)] : []),
-      ]);
-      await Promise.all(old.map((jobId) => events.remove(jobId)));
-      await events.addBulk(jobs.map((job) => eventJob(job, maxRetries)));
-    },
-    carried: async (jobIds) => {
-      const found = new Set<string>();
-      for (let from = 0; from < jobIds.length; from += lookups) {
-        const page = jobIds.slice(from, from + lookups);
-        const states = await Promise.all(page.map((id) => events.getJobState(id)));
-        page.forEach((id, index) => {
-          if (alive.has(states[index] ?? '')) found.add(id);
-        });
-      }
-      return found;
-    },
-    depths: async () => {
-      const rows = await Promise.all(
-        [...queues].map(async ([queue, open]): Promise<QueueDepth[]> => {
-          const counts = await open.getJobCounts(...depthStates);
-          return depthStates.map((state) => ({ queue, state, jobs: counts[state] ?? 0 }));
-        }),
-      );
-      return rows.flat();
-    },
+    enqueueGroup: (groupId, ids) => addGroup(events, groupId, ids),
+    enqueueEvents: (jobs) => addEvents(events, jobs, maxRetries),
+    carried: (jobIds) => carriedBy(events, jobIds),
+    depths: async () => (await Promise.all(all.map(([name, queue]) => depthOf(name, queue)))).flat(),
     ping: async () => {
       await store.memory();
     },
-    schedule: () => schedule(queues),
+    schedule: () => schedule(new Map(all)),
     canary: async (queue, from) => {
-      await at(queue).add('canary', {}, { jobId: `canary-${from}`, removeOnComplete: true, removeOnFail: true });
+      await queues[queue].add('canary', {}, { jobId: `canary-${from}`, removeOnComplete: true, removeOnFail: true });
     },
     close: async () => {
-      await Promise.all([...queues.values()].map((queue) => queue.close()));
+      await Promise.all(all.map(([, queue]) => queue.close()));
     },
   };
 };

@@ -21,14 +21,14 @@ export interface Queues {
   /** `redis` or `postgres`. */
   readonly backend: 'redis' | 'postgres';
   /** One job for a committed group. */
-  enqueueGroup(groupId: string, eventIds: readonly string[]): Promise<void>;
+  readonly enqueueGroup: (groupId: string, eventIds: readonly string[]) => Promise<void>;
   /** One job per event, with the id `<eventId>-<generation>`; the job of an older generation is dropped. */
-  enqueueEvents(jobs: readonly EventJob[]): Promise<void>;
+  readonly enqueueEvents: (jobs: readonly EventJob[]) => Promise<void>;
   /** Of these jobs of cert-events, those that a worker will still run. */
-  carried(jobIds: readonly string[]): Promise<ReadonlySet<string>>;
+  readonly carried: (jobIds: readonly string[]) => Promise<ReadonlySet<string>>;
   /** Jobs per queue and state. */
-  depths(): Promise<readonly QueueDepth[]>;
+  readonly depths: () => Promise<readonly QueueDepth[]>;
   /** Resolves when the store answers. */
-  ping(): Promise<void>;
-  close(): Promise<void>;
+  readonly ping: () => Promise<void>;
+  readonly close: () => Promise<void>;
 }

@@ -10,19 +10,19 @@ import {
   type WorkerOptions,
 } from 'bullmq';
 import { Redis } from 'ioredis';
-import pg from 'pg';
+import { Pool } from 'pg';
 import { StartError } from '../errors.ts';
 import type { QueueName } from './catalog.ts';
 
 /** The part of a BullMQ queue that is used here; the same for both stores. */
 export interface JobQueue extends Pick<
-  Queue<unknown, unknown, string>,
+  Queue<unknown>,
   'add' | 'addBulk' | 'getJobState' | 'getJobCounts' | 'remove' | 'upsertJobScheduler' | 'getJobSchedulers' | 'close'
 > {
-  on(event: 'error', listener: (error: Error) => void): unknown;
+  readonly on: (event: 'error', listener: (error: Error) => void) => unknown;
 }
-export interface JobWorker extends Pick<Worker<unknown, unknown, string>, 'close' | 'isRunning'> {
-  on(event: 'error', listener: (error: Error) => void): unknown;
+export interface JobWorker extends Pick<Worker<unknown>, 'close' | 'isRunning'> {
+  readonly on: (event: 'error', listener: (error: Error) => void) => unknown;
 }
 type OnError = (error: Error) => void;
 
@@ -35,15 +35,15 @@ export type Memory = 'kept' | 'doubtful';
 /** Where queues live. Redis and PostgreSQL behind one face; nothing else knows which it is. */
 export interface Store {
   readonly backend: 'redis' | 'postgres';
-  queue(name: QueueName, settings: QueueSettings): JobQueue;
-  worker(name: QueueName, run: Processor<unknown, unknown, string>, settings: WorkerSettings): JobWorker;
+  readonly queue: (name: QueueName, settings: QueueSettings) => JobQueue;
+  readonly worker: (name: QueueName, run: Processor<unknown>, settings: WorkerSettings) => JobWorker;
   /** Throws StartError when the store can never be used as it is set up; any other error when it does not answer. */
-  check(): Promise<void>;
+  readonly check: () => Promise<void>;
   /** Whether the store is the one that was last confirmed, with its memory; a restart or a flush makes it doubtful. */
-  memory(): Promise<Memory>;
+  readonly memory: () => Promise<Memory>;
   /** Confirms that all the ledger's unfinished work has been queued in the store as it is now. */
-  confirm(): Promise<void>;
-  close(): Promise<void>;
+  readonly confirm: () => Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 const reconnectDelay = (attempt: number): number => Math.min(1000, 50 * 2 ** Math.min(attempt, 6));
@@ -83,13 +83,17 @@ export const redisStore = (url: string, prefix: string, onError: OnError): Store
     backend: 'redis',
     queue: (name, settings) => {
       ready().catch(onError);
-      return new Queue<unknown, unknown, string>(name, { ...settings, connection: producer, prefix });
+      return new Queue<unknown>(name, { ...settings, connection: producer, prefix });
     },
     worker: (name, run, settings) => {
-      const connection = new Redis(url, { maxRetriesPerRequest: null, connectTimeout: 3000, retryStrategy: reconnectDelay });
+      const connection = new Redis(url, {
+        maxRetriesPerRequest: null,
+        connectTimeout: 3000,
+        retryStrategy: reconnectDelay,
+      });
       connection.on('error', onError);
       clients.push(connection);
-      return new Worker<unknown, unknown, string>(name, run, { ...settings, connection, prefix });
+      return new Worker<unknown>(name, run, { ...settings, connection, prefix });
     },
     check: async () => {
       await ready();
@@ -112,7 +116,7 @@ const schema = 'bullmq';
 
 /** Queues in PostgreSQL, in a schema of their own on the product's database: what it remembers is what the ledger remembers. */
 export const postgresStore = (url: string, max: number, onError: OnError): Store => {
-  const pool = new pg.Pool({
+  const pool = new Pool({
     connectionString: url,
     max,
     options: `-c search_path=${schema}`,
@@ -126,9 +130,18 @@ export const postgresStore = (url: string, max: number, onError: OnError): Store
   return {
     backend: 'postgres',
     queue: (name, settings) =>
-      new Queue<unknown, unknown, string, unknown, unknown, string, PostgresQueueBackend, PostgresConnectionOptions>(name, { ...settings, connection }, createPostgresBackend),
+      new Queue<unknown, unknown, string, unknown, unknown, string, PostgresQueueBackend, PostgresConnectionOptions>(
+        name,
+        { ...settings, connection },
+        createPostgresBackend,
+      ),
     worker: (name, run, settings) =>
-      new Worker<unknown, unknown, string, PostgresQueueBackend, object, PostgresConnectionOptions>(name, run, { ...settings, connection }, createPostgresBackend),
+      new Worker<unknown, unknown, string, PostgresQueueBackend, object, PostgresConnectionOptions>(
+        name,
+        run,
+        { ...settings, connection },
+        createPostgresBackend,
+      ),
     check: async () => {
       const client = await pool.connect();
       try {
