@@ -45,6 +45,8 @@ export const saveFailures = (tx: Tx, failed: readonly FailedTry[], now: number) 
   )
   update certificate_lifecycle_events e set
     status = case when u.next_retry_at is null then 'failed' else 'pending' end,
+    domain_id = case when u.error_class = 'unresolved' then null else e.domain_id end,
+    org_id = case when u.error_class = 'unresolved' then null else e.org_id end,
     retry_count = u.tries, last_error = u.error, error_class = u.error_class, next_retry_at = to_timestamp(u.next_retry_at / 1000),
     processed_at = case when u.next_retry_at is null then to_timestamp(${now} / 1000.0) end, updated_at = to_timestamp(${now} / 1000.0)
   from u where e.id = u.id`;
