@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { DomainPatch } from '../lifecycle/domain-input.ts';
 import { type CertState, type DomainSettings, viewOf } from '../lifecycle/fold.ts';
 import type { Orm } from './client.ts';
@@ -11,7 +11,7 @@ export type OrmTx = Parameters<Parameters<Orm['transaction']>[0]>[0];
 export type DomainRow = typeof customDomains.$inferSelect;
 
 /** What goes into a TXT record to prove that one holds a domain. */
-export const newVerificationToken = (): string => randomBytes(16).toString('hex');
+export const newVerificationToken = (): string => randomUUID().replaceAll('-', '');
 
 /** When a change happens (epoch ms), and CERT_EXPIRY_WARN_DAYS. */
 export interface Clock {
