@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import { type RunningApp, type Roles, startApp } from './app.ts';
 import { emitCommand } from './cli/emit.ts';
+import { firstEventCommand } from './cli/first-event.ts';
 import { commandEnv } from './cli/local-secrets.ts';
 import { welcome } from './cli/welcome.ts';
 import { type Config, environment, loadConfig } from './config.ts';
@@ -82,6 +83,6 @@ program
 program.command('migrate').description('bring the database to this version and exit').action(migrateOnly);
 
 const io = { env: commandEnv(environment()), now: () => Date.now(), stdout: out, stderr: err, fetch: globalThis.fetch };
-program.addCommand(emitCommand(io));
+for (const command of [firstEventCommand(io), emitCommand(io)]) program.addCommand(command);
 
 await program.parseAsync().catch(fail);
