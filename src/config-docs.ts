@@ -22,3 +22,20 @@ export const configTable = (): string =>
         `| \`${name}\` | ${value === undefined ? '' : `\`${value}\``} | ${about.replaceAll('|', '\\|')} |`,
     ),
   ].join('\n');
+
+const start = '<!-- config:start -->';
+const end = '<!-- config:end -->';
+
+/**
+ * A README with the table put between its two marks, and nothing else changed.
+ *
+ * @throws Error when the marks are not there once each, in order.
+ */
+export const withConfigTable = (readme: string, table: string): string => {
+  const [before = '', rest, ...more] = readme.split(start);
+  const [old, after, ...others] = rest?.split(end) ?? [];
+  if (old === undefined || after === undefined || more.length > 0 || others.length > 0) {
+    throw new Error(`The README needs the marks ${start} and ${end} once each, in this order`);
+  }
+  return `${before}${start}\n${table}\n${end}${after}`;
+};

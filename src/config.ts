@@ -54,16 +54,16 @@ const servers = v.pipe(
 const adminTokens = v.pipe(
   v.string(),
   v.rawTransform<string, AdminToken[]>(({ dataset, addIssue, NEVER }) => {
+    const form = `is not of the form name:role:token (roles ${roles.join(', ')}; token of 8 or more characters, no blanks)`;
     const tokens: AdminToken[] = [];
     dataset.value.split(',').forEach((raw, index) => {
       const [name = '', role = '', ...rest] = raw.trim().split(':');
       const token = rest.join(':');
       const known = roles.find((one) => one === role);
-      if (name !== '' && known !== undefined && token.length >= 8) tokens.push({ name, role: known, token });
-      else
-        addIssue({
-          message: `entry ${index + 1} is not of the form name:role:token (roles viewer, operator, admin; token of 8 or more characters)`,
-        });
+      if (name === '' || known === undefined || !/^\S{8,}$/.test(token))
+        addIssue({ message: `entry ${index + 1} ${form}` });
+      else if (tokens.some((one) => one.token === token)) addIssue({ message: `entry ${index + 1} repeats a token` });
+      else tokens.push({ name, role: known, token });
     });
     return tokens.length > 0 ? tokens : NEVER;
   }),
