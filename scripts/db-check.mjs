@@ -1,37 +1,40 @@
 // Fails when src/db/schema.ts and the migrations in drizzle/ have drifted apart, or when the migrations disagree.
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
-const copy = mkdtempSync(path.join(root, 'dist.db-check-'));
 
-function drizzleKit(command) {
-  // drizzle-kit takes the output folder relative to the project.
-  const args = ['--dialect', 'postgresql', '--out', path.basename(copy)];
-  const schema = command === 'generate' ? ['--schema', './src/db/schema.ts'] : [];
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    ['node_modules/drizzle-kit/bin.cjs', command, ...args, ...schema],
-    { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] },
-  );
-  if (status !== 0) fail(`drizzle-kit ${command} failed\n${stdout}${stderr}`);
+/** Runs drizzle-kit on a copy of the migrations; it takes the folder relative to the project. */
+function drizzleKit(command, copy, ...more) {
+  const args = [
+    'node_modules/drizzle-kit/bin.cjs',
+    command,
+    '--dialect',
+    'postgresql',
+    '--out',
+    path.relative(root, copy),
+  ];
+  const { stdout, stderr } = spawnSync(process.execPath, [...args, ...more], { cwd: root, encoding: 'utf8' });
+  return `${stdout}${stderr}`;
 }
 
-function fail(message) {
-  process.stderr.write(`notafter: ${message}\n`);
-  process.exitCode = 1;
+/** What is wrong, or undefined. drizzle-kit ends with 0 even when it fails, so its words decide. */
+function problem(copy) {
+  const check = drizzleKit('check', copy);
+  if (!check.includes("Everything's fine")) return `the migrations disagree with one another\n${check}`;
+  const generate = drizzleKit('generate', copy, '--schema', './src/db/schema.ts');
+  if (generate.includes('No schema changes')) return undefined;
+  return 'the schema has changes without a migration; run: npm run db:generate -- --name INTENT';
 }
 
+const copy = mkdtempSync(path.join(root, '.node', 'db-check-'));
 try {
   cpSync(path.join(root, 'drizzle'), copy, { recursive: true });
-  const before = readdirSync(copy);
-  drizzleKit('check');
-  drizzleKit('generate');
-  const added = readdirSync(copy).filter((name) => !before.includes(name));
-  if (added.length > 0) fail('the schema has changes without a migration; run: npm run db:generate -- --name INTENT');
-  else if (process.exitCode !== 1) process.stdout.write('notafter: the schema and the migrations agree\n');
+  const found = problem(copy);
+  process.stdout.write(`notafter: ${found ?? 'the schema and the migrations agree'}\n`);
+  process.exitCode = found === undefined ? 0 : 1;
 } finally {
   rmSync(copy, { recursive: true, force: true });
 }
