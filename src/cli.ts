@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import { type RunningApp, type Roles, startApp } from './app.ts';
+import { doctorCommand } from './cli/doctor.ts';
 import { emitCommand } from './cli/emit.ts';
 import { firstEventCommand } from './cli/first-event.ts';
 import { commandEnv } from './cli/local-secrets.ts';
@@ -83,6 +84,6 @@ program
 program.command('migrate').description('bring the database to this version and exit').action(migrateOnly);
 
 const io = { env: commandEnv(environment()), now: () => Date.now(), stdout: out, stderr: err, fetch: globalThis.fetch };
-for (const command of [firstEventCommand(io), emitCommand(io)]) program.addCommand(command);
+for (const command of [firstEventCommand(io), doctorCommand(io), emitCommand(io)]) program.addCommand(command);
 
 await program.parseAsync().catch(fail);

@@ -9,7 +9,8 @@ import { StartError } from '../errors.ts';
 const lockKey = 0x6e6f7461;
 const oldestServer = 150_000;
 
-const migrationsFolder = (): string => {
+/** Where the migrations of this version lie. @throws StartError when they were not installed with it. */
+export const migrationsFolder = (): string => {
   const folder = fileURLToPath(new URL('../../drizzle', import.meta.url));
   if (!existsSync(folder))
     throw new StartError('The drizzle directory with the migrations is missing beside dist: install the package whole');
