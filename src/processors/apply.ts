@@ -1,6 +1,6 @@
 import type { Ctx } from '../context.ts';
 import { type ApplyScope, loadForApply, loadHistory } from '../db/apply.ts';
-import { isDataFault, isInfrastructureFault } from '../db/client.ts';
+import { isDataFault } from '../db/client.ts';
 import { saveDecision, saveFailures } from '../db/save-applied.ts';
 import { AppError, messageOf } from '../errors.ts';
 import {
@@ -12,6 +12,7 @@ import {
   failTry,
   type Limits,
 } from '../lifecycle/decide.ts';
+import { onDatabase } from './on-database.ts';
 
 export interface Applied {
   readonly applied: readonly AppliedEvent[];
@@ -60,17 +61,17 @@ const halves = ({ ids }: { readonly ids: readonly string[] }): ApplyScope[] => {
  */
 export const applyScope = async (ctx: Ctx, scope: ApplyScope): Promise<Applied> => {
   try {
-    const decision = await applyOnce(ctx, scope);
+    const decision = await onDatabase(() => applyOnce(ctx, scope));
     const appliedAt = ctx.now();
     for (const { event } of decision.applied)
       ctx.metrics.applyLatency.observe(Math.max(0, appliedAt - event.receivedAt) / 1000);
     for (const { errorClass } of decision.failed) ctx.metrics.eventTries.inc({ error_class: errorClass });
     return decision;
   } catch (fault) {
-    if (isInfrastructureFault(fault)) throw new AppError('unavailable', messageOf(fault), { cause: fault });
+    if (fault instanceof AppError) throw fault;
     if (scope.kind === 'event' || scope.ids.length === 1) {
       ctx.log.error({ err: fault }, 'an event cannot be applied');
-      return { applied: [], failed: await recordFault(ctx, scope, fault) };
+      return { applied: [], failed: await onDatabase(() => recordFault(ctx, scope, fault)) };
     }
     const parts = [];
     for (const half of halves(scope)) parts.push(await applyScope(ctx, half));
