@@ -164,8 +164,7 @@ export const startApp = async (
     cleanup.add('database pool', 3000, db.close);
     const store = await openStore(config, databaseUrl, log);
     cleanup.add('queue store', 2000, store.close);
-    const onQueueError = (error: Error): void => log.debug({ why: messageOf(error) }, 'queue error');
-    const queues = openQueues(store, config.CERT_EVENT_MAX_RETRIES, onQueueError);
+    const queues = openQueues(store, config.CERT_EVENT_MAX_RETRIES);
     cleanup.add('queues', 2000, queues.close);
     const ctx: Ctx = {
       config,

@@ -23,11 +23,12 @@ const eventJob = ({ id, generation, tries, delayMs, dead }: EventJob, maxRetries
 });
 
 /** Puts every job that runs by the clock on its schedule; safe to repeat. */
-export const schedule = async (queues: ReadonlyMap<QueueName, JobQueue>): Promise<void> => {
-  for (const [queueName, queue] of queues) {
+const schedule = async (at: (name: QueueName) => Promise<JobQueue>): Promise<void> => {
+  for (const queueName of queueNames) {
     for (const [name, kind] of jobsOf(queueName)) {
       if (kind.everyMs === undefined) continue;
       const opts = { removeOnComplete: { count: 20 }, removeOnFail: { count: 100 }, stackTraceLimit: 0 };
+      const queue = await at(queueName);
       await queue.upsertJobScheduler(name, { every: kind.everyMs }, { name, data: {}, opts });
     }
   }
@@ -69,34 +70,39 @@ const depthOf = async (queue: QueueName, counted: JobQueue): Promise<QueueDepth[
   return depthStates.map((state) => ({ queue, state, jobs: counts[state] ?? 0 }));
 };
 
-/** Opens every queue of the catalog on a store. */
-export const openQueues = (store: Store, maxRetries: number, onError: (error: Error) => void): OpenQueues => {
-  const open = (name: QueueName): JobQueue => {
+/** Opens queues of a store when they are first needed; one that could not be opened is tried again by the next call. */
+const opener = (store: Store) => {
+  const opened = new Map<QueueName, Promise<JobQueue>>();
+  const at = (name: QueueName): Promise<JobQueue> => {
+    const known = opened.get(name);
+    if (known !== undefined) return known;
     const queue = store.queue(name, { streams: { events: { maxLen: 1000 } }, skipWaitingForReady: true });
-    queue.on('error', onError);
+    opened.set(name, queue);
+    queue.catch(() => opened.delete(name));
     return queue;
   };
-  const queues: Readonly<Record<QueueName, JobQueue>> = {
-    'cert-events': open('cert-events'),
-    maintenance: open('maintenance'),
-  };
-  const events = queues['cert-events'];
-  const all = queueNames.map((name) => [name, queues[name]] as const);
+  return { at, close: () => Promise.all([...opened.values()].map(async (queue) => (await queue).close())) };
+};
+
+/** The queues of the catalog on a store. */
+export const openQueues = (store: Store, maxRetries: number): OpenQueues => {
+  const { at, close } = opener(store);
   return {
     backend: store.backend,
-    enqueueGroup: (groupId, ids) => addGroup(events, groupId, ids),
-    enqueueEvents: (jobs) => addEvents(events, jobs, maxRetries),
-    carried: (jobIds) => carriedBy(events, jobIds),
-    depths: async () => (await Promise.all(all.map(([name, queue]) => depthOf(name, queue)))).flat(),
+    enqueueGroup: async (groupId, ids) => addGroup(await at('cert-events'), groupId, ids),
+    enqueueEvents: async (jobs) => addEvents(await at('cert-events'), jobs, maxRetries),
+    carried: async (jobIds) => carriedBy(await at('cert-events'), jobIds),
+    depths: async () => (await Promise.all(queueNames.map(async (name) => depthOf(name, await at(name))))).flat(),
     ping: async () => {
       await store.memory();
     },
-    schedule: () => schedule(new Map(all)),
-    canary: async (queue, from) => {
-      await queues[queue].add('canary', {}, { jobId: `canary-${from}`, removeOnComplete: true, removeOnFail: true });
+    schedule: () => schedule(at),
+    canary: async (name, from) => {
+      const queue = await at(name);
+      await queue.add('canary', {}, { jobId: `canary-${from}`, removeOnComplete: true, removeOnFail: true });
     },
     close: async () => {
-      await Promise.all(all.map(([, queue]) => queue.close()));
+      await close();
     },
   };
 };

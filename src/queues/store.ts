@@ -15,12 +15,10 @@ import { StartError } from '../errors.ts';
 import type { QueueName } from './catalog.ts';
 
 /** The part of a BullMQ queue that is used here; the same for both stores. */
-export interface JobQueue extends Pick<
+export type JobQueue = Pick<
   Queue<unknown>,
   'add' | 'addBulk' | 'getJobState' | 'getJobCounts' | 'remove' | 'upsertJobScheduler' | 'getJobSchedulers' | 'close'
-> {
-  readonly on: (event: 'error', listener: (error: Error) => void) => unknown;
-}
+>;
 export interface JobWorker extends Pick<Worker<unknown>, 'close' | 'isRunning'> {
   readonly on: (event: 'error', listener: (error: Error) => void) => unknown;
 }
@@ -35,7 +33,8 @@ export type Memory = 'kept' | 'doubtful';
 /** Where queues live. Redis and PostgreSQL behind one face; nothing else knows which it is. */
 export interface Store {
   readonly backend: 'redis' | 'postgres';
-  readonly queue: (name: QueueName, settings: QueueSettings) => JobQueue;
+  /** Opens a queue; rejects while the store does not answer. */
+  readonly queue: (name: QueueName, settings: QueueSettings) => Promise<JobQueue>;
   readonly worker: (name: QueueName, run: Processor<unknown>, settings: WorkerSettings) => JobWorker;
   /** Throws StartError when the store can never be used as it is set up; any other error when it does not answer. */
   readonly check: () => Promise<void>;
@@ -81,9 +80,14 @@ export const redisStore = (url: string, prefix: string, onError: OnError): Store
   };
   return {
     backend: 'redis',
-    queue: (name, settings) => {
-      ready().catch(onError);
-      return new Queue<unknown>(name, { ...settings, connection: producer, prefix });
+    queue: async (name, settings) => {
+      await ready();
+      // A queue that is opened while Redis is away stays broken when it is back.
+      if (producer.status !== 'ready') throw new Error('Redis does not answer');
+      const queue = new Queue<unknown>(name, { ...settings, connection: producer, prefix });
+      queue.on('error', onError);
+      await queue.waitUntilReady();
+      return queue;
     },
     worker: (name, run, settings) => {
       const connection = new Redis(url, {
@@ -129,12 +133,21 @@ export const postgresStore = (url: string, max: number, onError: OnError): Store
   const connection = pool as PostgresConnectionOptions;
   return {
     backend: 'postgres',
-    queue: (name, settings) =>
-      new Queue<unknown, unknown, string, unknown, unknown, string, PostgresQueueBackend, PostgresConnectionOptions>(
-        name,
-        { ...settings, connection },
-        createPostgresBackend,
-      ),
+    queue: async (name, settings) => {
+      const queue = new Queue<
+        unknown,
+        unknown,
+        string,
+        unknown,
+        unknown,
+        string,
+        PostgresQueueBackend,
+        PostgresConnectionOptions
+      >(name, { ...settings, connection }, createPostgresBackend);
+      queue.on('error', onError);
+      await queue.waitUntilReady();
+      return queue;
+    },
     worker: (name, run, settings) =>
       new Worker<unknown, unknown, string, PostgresQueueBackend, object, PostgresConnectionOptions>(
         name,
