@@ -46,7 +46,8 @@ export class RecordingQueues implements Queues {
   }
 }
 
-const tokenOf = (role: Role): string => `${role}-token-of-the-test`;
+/** The token that a role is known by. */
+export const tokenOf = (role: Role): string => `${role}-token-of-the-test`;
 
 export interface ApiAnswer<T> {
   readonly status: number;
@@ -65,6 +66,7 @@ export interface TestApi {
   readonly db: Db;
   readonly ctx: Ctx;
   readonly queues: RecordingQueues;
+  readonly app: Hono<HttpEnv>;
   /** Moves the clock that the API reads (epoch ms). */
   setNow(now: number): void;
   call<T = Record<string, unknown>>(method: string, path: string, call?: ApiCall): Promise<ApiAnswer<T>>;
@@ -99,6 +101,7 @@ export const createTestApi = async (routes: readonly Hono<HttpEnv>[], now: numbe
     db,
     ctx,
     queues,
+    app,
     setNow: (value) => {
       clock = value;
     },

@@ -1,0 +1,227 @@
+import { randomUUID } from 'node:crypto';
+import type { Command } from 'commander';
+import { eq } from 'drizzle-orm';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { dlqCommand } from '../../src/cli/dlq.ts';
+import { eventsCommand } from '../../src/cli/events.ts';
+import type { CliIo } from '../../src/cli/io.ts';
+import type { Role } from '../../src/config.ts';
+import { eventReplays, events } from '../../src/db/schema.ts';
+import { eventRoutes } from '../../src/http/events.ts';
+import { createTestApi, eventOf, idAt, type TestApi, tokenOf } from '../support/api.ts';
+
+const now = Date.UTC(2026, 4, 1, 12);
+const hour = 3_600_000;
+
+let api: TestApi;
+beforeAll(async () => {
+  api = await createTestApi([eventRoutes()], now);
+});
+afterAll(() => api.close());
+beforeEach(() => api.db.sql`truncate certificate_lifecycle_events, event_counts, cert_event_replays`);
+
+const insert = async (...rows: ReturnType<typeof eventOf>[]) => {
+  await api.db.orm.insert(events).values(rows);
+  return rows.map(({ id }) => id);
+};
+const failed = (values: Parameters<typeof eventOf>[1] = {}) =>
+  eventOf(now - hour, {
+    status: 'failed',
+    outcome: null,
+    retry_count: 6,
+    last_error: 'domain is not registered',
+    error_class: 'unresolved',
+    domain_id: null,
+    ...values,
+  });
+
+interface Run {
+  readonly code: number;
+  readonly out: string[];
+  readonly err: string[];
+  readonly bars: string[];
+}
+
+const run = async (
+  make: (io: CliIo) => Command,
+  args: readonly string[],
+  { columns = null, role = 'operator' }: { columns?: number | null; role?: Role } = {},
+): Promise<Run> => {
+  const [out, err, bars]: [string[], string[], string[]] = [[], [], []];
+  const io: CliIo = {
+    env: { NOTAFTER_URL: 'http://notafter.test', NOTAFTER_TOKEN: tokenOf(role) },
+    now: () => now,
+    stdout: (line) => void out.push(line),
+    stderr: (line) => void err.push(line),
+    fetch: async (input, init) => api.app.request(new Request(input, init)),
+    columns,
+    progress: columns === null ? null : (line) => void bars.push(line),
+  };
+  const command = make(io);
+  for (const one of [command, ...command.commands])
+    one.exitOverride().configureOutput({ writeErr: (text) => void err.push(text) });
+  await command.parseAsync([...args], { from: 'user' });
+  const code = Number(process.exitCode ?? 0);
+  process.exitCode = 0;
+  return { code, out, err, bars };
+};
+
+describe('notafter events', () => {
+  it('lists as JSON without a terminal, with every filter', async () => {
+    const wanted = failed({
+      source: 'lego',
+      cluster_id: 'us',
+      org_id: 'o1',
+      domain: 'a.example.com',
+      event_type: 'renewal_failed',
+    });
+    await insert(wanted, failed(), eventOf(now));
+    const { code, out } = await run(eventsCommand, [
+      'list',
+      '--status',
+      'failed',
+      '--source',
+      'lego',
+      '--cluster-id',
+      'us',
+      '--org-id',
+      'o1',
+      '--domain',
+      'a.example.com',
+      '--event-type',
+      'renewal_failed',
+      '--error-class',
+      'unresolved',
+      '--unresolved',
+      '--since',
+      '2h',
+      '--until',
+      new Date(now).toISOString(),
+      '--limit',
+      '5',
+    ]);
+    expect(code).toBe(0);
+    const body: { events: { id: string }[] } = JSON.parse(out.join('\n'));
+    expect(body.events.map(({ id }) => id)).toEqual([wanted.id]);
+  });
+
+  it('lists as a table on a terminal, without what would control it', async () => {
+    await insert(failed({ source: 'evil\u001b[2J', last_error: 'no\nway' }), failed());
+    const { out } = await run(eventsCommand, ['list', '--limit', '1'], { columns: 250 });
+    expect(out[0]).toMatch(/^ID +RECEIVED +STATUS/);
+    expect(out[1]).toContain('failed');
+    expect(out.join('')).not.toMatch(/\p{Cc}/u);
+    expect(out).toContain('0 pending, 0 applied, 2 failed; 2 unresolved');
+    expect(out.at(-1)).toMatch(/^more: --cursor \S+$/);
+  });
+
+  it('shows one event as a story', async () => {
+    const [id = ''] = await insert(eventOf(now - hour, { domain: 'story.example.com', reason: 'because' }));
+    const { out } = await run(eventsCommand, ['show', id], { columns: 200 });
+    expect(out[0]).toBe(`${id}  story.example.com  not registered`);
+    expect(out.join('\n')).toMatch(/reason +because/);
+    expect(out.join('\n')).toMatch(/received +source certbot/);
+    expect(out.join('\n')).toMatch(/applied +outcome applied/);
+    const json = await run(eventsCommand, ['show', id, '--json'], { columns: 200 });
+    expect(JSON.parse(json.out.join(''))).toMatchObject({ event: { id }, deliveries: [] });
+  });
+
+  it('replays one event, and says why it does not', async () => {
+    const [id = ''] = await insert(eventOf(now));
+    const refused = await run(eventsCommand, ['replay', id]);
+    expect(refused).toMatchObject({ code: 1, err: [expect.stringMatching(/^notafter events replay: HTTP 409: /)] });
+    const forced = await run(eventsCommand, ['replay', id, '--force', '--reason', 'by hand'], { columns: 80 });
+    expect(forced.out).toEqual([`${id} is pending again, a.example.com`]);
+    const [note] = await api.db.orm.select().from(eventReplays).where(eq(eventReplays.event_id, id));
+    expect(note).toMatchObject({ actor: 'operator', reason: 'by hand' });
+  });
+
+  it('has one line for an event that is not there, and for a role that may not', async () => {
+    expect(await run(eventsCommand, ['show', idAt(now)])).toMatchObject({
+      code: 1,
+      out: [],
+      err: [expect.stringContaining('HTTP 404')],
+    });
+    expect(await run(eventsCommand, ['replay', randomUUID()], { role: 'viewer' })).toMatchObject({
+      code: 1,
+      err: [expect.stringContaining('HTTP 403')],
+    });
+  });
+
+  it.each([
+    ['list', '--limit', '0'],
+    ['list', '--limit', '501'],
+    ['list', '--status', 'done'],
+    ['list', '--since', 'yesterday'],
+    ['list', '--nothing'],
+    ['show'],
+  ])('does not take: %s %s %s', async (...args) => {
+    await expect(
+      run(
+        eventsCommand,
+        args.filter((arg) => typeof arg === 'string'),
+      ),
+    ).rejects.toThrow(/error:/);
+  });
+});
+
+describe('notafter dlq', () => {
+  it('lists failed events only', async () => {
+    const [dead] = await insert(failed(), eventOf(now), eventOf(now, { status: 'pending' }));
+    const { out } = await run(dlqCommand, ['list']);
+    const body: { events: { id: string }[] } = JSON.parse(out.join(''));
+    expect(body.events.map(({ id }) => id)).toEqual([dead]);
+  });
+
+  it('replays all that the filters let through, more than a page of them, with a bar', async () => {
+    const ids = await insert(
+      ...Array.from({ length: 520 }, () => failed({ source: 'mine' })),
+      failed({ source: 'other' }),
+    );
+    api.queues.jobs.length = 0;
+    const { code, out, bars } = await run(dlqCommand, ['replay', '--all', '--source', 'mine', '--reason', 'back'], {
+      columns: 80,
+    });
+    expect({ code, out }).toEqual({ code: 0, out: ['520 of 520 replayed'] });
+    expect(bars).toHaveLength(521);
+    expect(bars[259]).toBe(`[${'#'.repeat(15)}${'.'.repeat(15)}] 260 of 520`);
+    expect(bars.at(-1)).toBe('');
+    expect(new Set(api.queues.jobs.map(({ id }) => id))).toEqual(new Set(ids.slice(0, 520)));
+    const [other] = await api.db.orm.select().from(events).where(eq(events.source, 'other'));
+    expect(other?.status).toBe('failed');
+  });
+
+  it('replays the ids given and names those that it could not', async () => {
+    const [dead = '', done = ''] = await insert(failed(), eventOf(now));
+    const { code, out } = await run(dlqCommand, ['replay', dead, done, 'not-an-id']);
+    expect(code).toBe(1);
+    expect(JSON.parse(out.join(''))).toEqual({
+      attempted: 3,
+      replayed: 1,
+      ids: [dead],
+      refused: [
+        { id: done, message: expect.stringContaining('HTTP 409') },
+        { id: 'not-an-id', message: expect.stringContaining('HTTP 400') },
+      ],
+    });
+  });
+
+  it.each([
+    [[], 'give the ids of events, or --all'],
+    [['--source', 'x'], 'give the ids of events, or --all'],
+    [['--all', idAt(now)], 'give either ids'],
+    [['--source', 'x', idAt(now)], 'give either ids'],
+  ])('does not guess what %j means', async (args, message) => {
+    expect(await run(dlqCommand, ['replay', ...args])).toMatchObject({
+      code: 1,
+      err: [expect.stringContaining(message)],
+    });
+  });
+
+  it('stops at once where the role may not', async () => {
+    const ids = await insert(failed(), failed());
+    const { code, err } = await run(dlqCommand, ['replay', ...ids], { role: 'viewer' });
+    expect(code).toBe(1);
+    expect(err).toEqual([expect.stringMatching(/HTTP 403.*replayed before that: 0/)]);
+  });
+});
