@@ -44,6 +44,7 @@ export const queryTime = v.pipe(
     addIssue({ message: 'must be an RFC 3339 time or epoch milliseconds' });
     return NEVER;
   }),
+  v.metadata({ description: 'RFC 3339 time or epoch milliseconds' }),
 );
 
 /** A host name, as a query parameter; becomes the form in which names are kept. */
@@ -57,8 +58,11 @@ export const queryDomain = v.pipe(
   }),
 );
 
-/** A note or reason in a body: at most 2000 characters; null and absent are the same. */
-export const remark = v.optional(v.nullable(filterText(2000)), null);
+/** A note or reason in a body: at most 2000 characters; null, empty and absent are the same. */
+export const remark = v.pipe(
+  v.optional(v.nullable(v.union([v.literal(''), filterText(2000)], 'must be text of at most 2000 characters')), null),
+  v.transform((text) => (text === '' ? null : text)),
+);
 
 const uuid = v.pipe(v.string(), v.uuid('must be a UUID'));
 
