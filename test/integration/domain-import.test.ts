@@ -1,11 +1,8 @@
 import { request } from 'node:http';
-import { Hono } from 'hono';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { customDomains, events, tunnels } from '../../src/db/schema.ts';
 import { importRoutes } from '../../src/http/domain-import.ts';
-import type { HttpEnv } from '../../src/http/env.ts';
 import type { ImportReport } from '../../src/http/import-run.ts';
-import { onError } from '../../src/http/problem.ts';
 import { type HttpServer, listen } from '../../src/http/server.ts';
 import { createTestApi, domainOf, eventOf, type TestApi } from '../support/api.ts';
 import { waitFor } from '../support/wait.ts';
@@ -19,14 +16,7 @@ let server: HttpServer;
 let base: string;
 beforeAll(async () => {
   api = await createTestApi([importRoutes()], now);
-  const app = new Hono<HttpEnv>();
-  app.onError(onError);
-  app.use(async (c, next) => {
-    c.set('ctx', api.ctx);
-    await next();
-  });
-  app.route('/', importRoutes());
-  server = await listen(app, { host: '127.0.0.1', port: 0, variable: 'PORT', now: () => performance.now() });
+  server = await listen(api.app, { host: '127.0.0.1', port: 0, variable: 'PORT', now: () => performance.now() });
   base = `http://127.0.0.1:${server.port}`;
 });
 afterAll(async () => {
