@@ -4,13 +4,14 @@ import { describe, expect, it } from 'vitest';
 import { cases } from '../../test/support/properties.ts';
 import { canonicalJson } from './canonical-json.ts';
 
-// Few keys and values, so that equal pairs come up by chance as well.
+// Few keys and values, so that equal pairs come up by chance as well. No key that ends in a backslash: once the V8 of
+// Node 24 has seen an object with the key \, its JSON.parse reads the key " of the next such object as \ too.
 const json = fc.letrec<{ value: unknown }>((tie) => ({
   value: fc.oneof(
     { maxDepth: 4 },
     fc.constantFrom(null, true, false, '', 'a', 'b', '1', 0, 1, -1.5, 1e21, '\u2028', '"', '\\'),
     fc.array(tie('value'), { maxLength: 3 }),
-    fc.dictionary(fc.constantFrom('a', 'b', 'c', '1', '10', '2', '', '__proto__', 'é'), tie('value'), {
+    fc.dictionary(fc.constantFrom('a', 'b', 'c', '1', '10', '2', '', '__proto__', 'é', '"'), tie('value'), {
       maxKeys: 4,
       noNullPrototype: true,
     }),
