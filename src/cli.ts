@@ -3,9 +3,11 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import { type RunningApp, type Roles, startApp } from './app.ts';
+import { demoCommand } from './cli/demo.ts';
 import { doctorCommand } from './cli/doctor.ts';
 import { emitCommand } from './cli/emit.ts';
 import { firstEventCommand } from './cli/first-event.ts';
+import { terminalOf } from './cli/io.ts';
 import { commandEnv } from './cli/local-secrets.ts';
 import { welcome } from './cli/welcome.ts';
 import { type Config, environment, loadConfig } from './config.ts';
@@ -83,7 +85,15 @@ program
   .action(() => run({ api: false, worker: true }, loadConfig(), () => undefined));
 program.command('migrate').description('bring the database to this version and exit').action(migrateOnly);
 
-const io = { env: commandEnv(environment()), now: () => Date.now(), stdout: out, stderr: err, fetch: globalThis.fetch };
-for (const command of [firstEventCommand(io), doctorCommand(io), emitCommand(io)]) program.addCommand(command);
+const io = {
+  env: commandEnv(environment()),
+  now: () => Date.now(),
+  stdout: out,
+  stderr: err,
+  fetch: globalThis.fetch,
+  ...terminalOf(process.stdout, process.stderr),
+};
+const commands = [firstEventCommand, demoCommand, doctorCommand, emitCommand];
+for (const command of commands) program.addCommand(command(io));
 
 await program.parseAsync().catch(fail);

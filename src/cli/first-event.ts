@@ -9,6 +9,7 @@ import { readTarget } from '../emit/settings.ts';
 import { normalizeDomain } from '../lifecycle/domain-name.ts';
 import { type ApiClient, apiClient, CommandError } from './api-client.ts';
 import type { EmitIo } from './emit.ts';
+import { membersOf } from './io.ts';
 import { shellWord } from './shell-word.ts';
 
 const dayMs = 86_400_000;
@@ -59,11 +60,8 @@ const register = async ({ stdout }: EmitIo, api: ApiClient, domain: string): Pro
   }
   const { body } = known.status === 200 ? known : await api.expect('GET', path);
   stdout(`known       ${domain} is registered already`);
-  return memberOf(body['domain'], 'certificate_ref') === null ? 'issuance_succeeded' : 'renewal_succeeded';
+  return membersOf(body['domain'])['certificate_ref'] === null ? 'issuance_succeeded' : 'renewal_succeeded';
 };
-
-const memberOf = (value: unknown, name: string): unknown =>
-  typeof value === 'object' && value !== null ? Object.entries(value).find(([key]) => key === name)?.[1] : undefined;
 
 const madeUp = (domain: string, now: number): CertificateFacts => {
   const sha256 = createHash('sha256').update(`${domain} ${now}`).digest('hex').toUpperCase();
@@ -140,6 +138,6 @@ const domainPath = (domain: string): string => `/v1/admin/domains/${encodeURICom
 
 /** A member of an answer as text; empty when it is not there. */
 const textOf = (value: unknown, name: string): string => {
-  const member = memberOf(value, name);
+  const member = membersOf(value)[name];
   return typeof member === 'string' ? member : '';
 };
