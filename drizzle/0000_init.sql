@@ -74,6 +74,11 @@ CREATE TABLE "event_counts" (
 	"n" bigint NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "event_hours" (
+	"hour" integer NOT NULL,
+	"n" bigint NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "cert_event_replays" (
 	"id" bigserial PRIMARY KEY NOT NULL,
 	"event_id" uuid NOT NULL,
@@ -119,6 +124,16 @@ CREATE TABLE "certificate_lifecycle_events" (
 	"created_at" timestamp (3) with time zone NOT NULL,
 	"updated_at" timestamp (3) with time zone NOT NULL,
 	"processed_at" timestamp (3) with time zone
+);
+--> statement-breakpoint
+CREATE TABLE "incident_counts" (
+	"org_id" text,
+	"source" text,
+	"cluster_id" text,
+	"incident_type" text NOT NULL,
+	"tier" smallint NOT NULL,
+	"status" text NOT NULL,
+	"n" bigint NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "certificate_incidents" (
@@ -167,6 +182,8 @@ CREATE INDEX "cert_event_replays_event" ON "cert_event_replays" USING btree ("ev
 CREATE UNIQUE INDEX "cert_events_identity" ON "certificate_lifecycle_events" USING btree ("source",coalesce("cluster_id", ''),"source_event_id") WHERE "certificate_lifecycle_events"."source_event_id" is not null;--> statement-breakpoint
 CREATE INDEX "cert_events_domain" ON "certificate_lifecycle_events" USING btree ("domain","id");--> statement-breakpoint
 CREATE INDEX "cert_events_source" ON "certificate_lifecycle_events" USING btree ("source","id");--> statement-breakpoint
+CREATE INDEX "cert_events_cluster" ON "certificate_lifecycle_events" USING btree ("cluster_id","id") WHERE "certificate_lifecycle_events"."cluster_id" is not null;--> statement-breakpoint
+CREATE INDEX "cert_events_unresolved" ON "certificate_lifecycle_events" USING btree ("id") WHERE "certificate_lifecycle_events"."domain_id" is null;--> statement-breakpoint
 CREATE INDEX "cert_events_type" ON "certificate_lifecycle_events" USING btree ("event_type","id");--> statement-breakpoint
 CREATE INDEX "cert_events_org" ON "certificate_lifecycle_events" USING btree ("org_id","id") WHERE "certificate_lifecycle_events"."org_id" is not null;--> statement-breakpoint
 CREATE INDEX "cert_events_pending" ON "certificate_lifecycle_events" USING btree ("id") WHERE "certificate_lifecycle_events"."status" = 'pending';--> statement-breakpoint

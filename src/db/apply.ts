@@ -60,7 +60,9 @@ interface IncidentRow extends CurrentIncident {
 const liveIncidents = (tx: Tx, scope: ApplyScope) => tx<IncidentRow[]>`
   select i.id, i.domain, i.incident_type as type, i.tier, i.status, i.reason, i.context
   from certificate_incidents i
-  where i.status <> 'resolved' and i.domain in (select e.domain from certificate_lifecycle_events e where ${scopeOf(tx, scope)})`;
+  where i.status <> 'resolved'
+    and i.domain in (select e.domain from certificate_lifecycle_events e where ${scopeOf(tx, scope)})
+  order by i.id for update of i`;
 
 /**
  * Locks the domains of the scope in id order, then reads its events as they stand behind those locks: an event that

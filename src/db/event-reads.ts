@@ -1,7 +1,7 @@
 import { and, asc, desc, eq, getTableColumns, gte, isNotNull, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
 import type { ErrorClass, EventStatus, EventType } from '../lifecycle/types.ts';
 import type { Db } from './client.ts';
-import { customDomains, eventAttempts, eventCounts, eventReplays, events, incidents } from './schema.ts';
+import { customDomains, eventAttempts, eventCounts, eventHours, eventReplays, events, incidents } from './schema.ts';
 import { firstIdAt } from './uuid-time.ts';
 
 /** Filters of the ledger; `since` (inclusive) and `until` (exclusive) are epoch milliseconds of receipt. */
@@ -123,16 +123,34 @@ const directStats = async ({ orm }: Db, filter: EventFilter): Promise<EventStats
   return row ?? noStats;
 };
 
-/** A range of time alone: each number from an index that holds nothing else, so that no row has to be fetched. */
+const hourMs = 3_600_000;
+
+const countIn = (range: EventFilter, ...more: SQL[]): SQL =>
+  sql`(select count(*) from ${events} where ${and(...inTime(range), ...more)})`;
+
+/** Whole hours from their kept counts; only what is left at both ends is counted. */
+const allIn = (range: EventFilter): SQL => {
+  const { since, until } = range;
+  const first = since === undefined ? undefined : Math.ceil(since / hourMs);
+  const end = until === undefined ? undefined : Math.floor(until / hourMs);
+  if (first !== undefined && end !== undefined && first >= end) return countIn(range);
+  const whole = and(
+    first === undefined ? undefined : gte(eventHours.hour, first),
+    end === undefined ? undefined : lt(eventHours.hour, end),
+  );
+  const head = first === undefined ? sql`0` : countIn({ since, until: first * hourMs });
+  const tail = end === undefined ? sql`0` : countIn({ since: end * hourMs, until });
+  return sql`((select coalesce(sum(${eventHours.n}), 0) from ${eventHours} where ${whole}) + ${head} + ${tail})`;
+};
+
+/** A range of time alone: each number from kept counts or an index that holds nothing else, so that no row is fetched. */
 const rangeStats = async ({ orm }: Db, filter: EventFilter): Promise<EventStats> => {
-  const count = (...more: SQL[]) =>
-    sql`(select count(*) from ${events} where ${and(...inTime(filter), ...more)})`.mapWith(Number);
   const [row] = await orm
     .select({
-      all: count(),
-      pending: count(statusIs('pending')),
-      failed: count(statusIs('failed')),
-      unresolved: count(isNull(events.domain_id)),
+      all: allIn(filter).mapWith(Number),
+      pending: countIn(filter, statusIs('pending')).mapWith(Number),
+      failed: countIn(filter, statusIs('failed')).mapWith(Number),
+      unresolved: countIn(filter, isNull(events.domain_id)).mapWith(Number),
     })
     .from(sql`(values (1)) as one`);
   if (row === undefined) return noStats;

@@ -1,7 +1,7 @@
 import { and, desc, eq, getTableColumns, lt, ne, type SQL, sql } from 'drizzle-orm';
 import type { IncidentStatus, IncidentTier, IncidentType } from '../lifecycle/types.ts';
 import type { Db } from './client.ts';
-import { incidents } from './schema.ts';
+import { incidentCounts, incidents } from './schema.ts';
 
 export interface IncidentFilter {
   readonly status?: IncidentStatus | undefined;
@@ -24,18 +24,23 @@ export interface IncidentStats {
 
 export type IncidentRow = typeof incidents.$inferSelect;
 
-const where = (filter: IncidentFilter): SQL[] => {
-  const { status, tier, type, orgId, domain, source, clusterId } = filter;
+/** The filters, on the incidents themselves or on their kept counts, which know no domain. */
+const where = (t: typeof incidents | typeof incidentCounts, filter: IncidentFilter): SQL[] => {
+  const { status, tier, type, orgId, source, clusterId } = filter;
   return [
-    ...(status === undefined ? [] : [eq(incidents.status, status)]),
-    ...(tier === undefined ? [] : [eq(incidents.tier, tier)]),
-    ...(type === undefined ? [] : [eq(incidents.incident_type, type)]),
-    ...(orgId === undefined ? [] : [eq(incidents.org_id, orgId)]),
-    ...(domain === undefined ? [] : [eq(incidents.domain, domain)]),
-    ...(source === undefined ? [] : [eq(incidents.source, source)]),
-    ...(clusterId === undefined ? [] : [eq(incidents.cluster_id, clusterId)]),
+    ...(status === undefined ? [] : [eq(t.status, status)]),
+    ...(tier === undefined ? [] : [eq(t.tier, tier)]),
+    ...(type === undefined ? [] : [eq(t.incident_type, type)]),
+    ...(orgId === undefined ? [] : [eq(t.org_id, orgId)]),
+    ...(source === undefined ? [] : [eq(t.source, source)]),
+    ...(clusterId === undefined ? [] : [eq(t.cluster_id, clusterId)]),
   ];
 };
+
+const whereRow = (filter: IncidentFilter): SQL[] => [
+  ...where(incidents, filter),
+  ...(filter.domain === undefined ? [] : [eq(incidents.domain, filter.domain)]),
+];
 
 /**
  * One page of incidents, newest first.
@@ -51,29 +56,43 @@ export const listIncidents = async (
   const rows = await orm
     .select(getTableColumns(incidents))
     .from(incidents)
-    .where(and(...where(filter), ...(before === null ? [] : [lt(incidents.id, before)])))
+    .where(and(...whereRow(filter), ...(before === null ? [] : [lt(incidents.id, before)])))
     .orderBy(desc(incidents.id))
     .limit(limit + 1);
   const page = rows.slice(0, limit);
   return { incidents: page, next: rows.length > limit ? (page.at(-1)?.id ?? null) : null };
 };
 
-const counted = (condition?: SQL) =>
-  (condition === undefined ? sql`count(*)` : sql`count(*) filter (where ${condition})`).mapWith(Number);
+const statsOf = (t: typeof incidents | typeof incidentCounts, count: (condition: SQL) => SQL) => {
+  const open = eq(t.status, 'open');
+  const number = (condition: SQL) => count(condition).mapWith(Number);
+  return {
+    total: number(sql`true`),
+    open: number(open),
+    acknowledged: number(eq(t.status, 'acknowledged')),
+    resolved: number(eq(t.status, 'resolved')),
+    tier3_open: number(sql`${open} and ${eq(t.tier, 3)}`),
+  };
+};
 
-/** Counts of all incidents the filter lets through, whatever page is shown. */
+const rowStats = statsOf(incidents, (condition) => sql`count(*) filter (where ${condition})`);
+const keptStats = statsOf(
+  incidentCounts,
+  (condition) => sql`coalesce(sum(${incidentCounts.n}) filter (where ${condition}), 0)`,
+);
+
+/** Counts of all incidents the filter lets through, whatever page is shown; kept ones unless a domain is named. */
 export const readIncidentStats = async ({ orm }: Db, filter: IncidentFilter): Promise<IncidentStats> => {
-  const open = eq(incidents.status, 'open');
-  const [row] = await orm
-    .select({
-      total: counted(),
-      open: counted(open),
-      acknowledged: counted(eq(incidents.status, 'acknowledged')),
-      resolved: counted(eq(incidents.status, 'resolved')),
-      tier3_open: counted(sql`${open} and ${eq(incidents.tier, 3)}`),
-    })
-    .from(incidents)
-    .where(and(...where(filter)));
+  const [row] =
+    filter.domain === undefined
+      ? await orm
+          .select(keptStats)
+          .from(incidentCounts)
+          .where(and(...where(incidentCounts, filter)))
+      : await orm
+          .select(rowStats)
+          .from(incidents)
+          .where(and(...whereRow(filter)));
   return row ?? { total: 0, open: 0, acknowledged: 0, resolved: 0, tier3_open: 0 };
 };
 

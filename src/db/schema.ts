@@ -148,6 +148,12 @@ export const events = pgTable(
       .where(sql`${t.source_event_id} is not null`),
     index('cert_events_domain').on(t.domain, t.id),
     index('cert_events_source').on(t.source, t.id),
+    index('cert_events_cluster')
+      .on(t.cluster_id, t.id)
+      .where(sql`${t.cluster_id} is not null`),
+    index('cert_events_unresolved')
+      .on(t.id)
+      .where(sql`${t.domain_id} is null`),
     index('cert_events_type').on(t.event_type, t.id),
     index('cert_events_org')
       .on(t.org_id, t.id)
@@ -278,5 +284,21 @@ export const eventCounts = pgTable('event_counts', {
   status: text('status').$type<EventStatus>().notNull(),
   error_class: text('error_class').$type<ErrorClass>(),
   resolved: boolean('resolved').notNull(),
+  n: bigint('n', { mode: 'number' }).notNull(),
+});
+
+/** Events by hour of receipt, counted from 1970. */
+export const eventHours = pgTable('event_hours', {
+  hour: integer('hour').notNull(),
+  n: bigint('n', { mode: 'number' }).notNull(),
+});
+
+export const incidentCounts = pgTable('incident_counts', {
+  org_id: text('org_id'),
+  source: text('source'),
+  cluster_id: text('cluster_id'),
+  incident_type: text('incident_type').$type<IncidentType>().notNull(),
+  tier: smallint('tier').$type<1 | 2 | 3>().notNull(),
+  status: text('status').$type<IncidentStatus>().notNull(),
   n: bigint('n', { mode: 'number' }).notNull(),
 });

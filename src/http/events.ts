@@ -16,12 +16,11 @@ import {
   pathId,
   queryDomain,
   queryTime,
-  readObject,
   remark,
   strictBody,
   strictQuery,
 } from './filters.ts';
-import { encodeCursor, queryFlag, queryLimit, readQuery } from './input.ts';
+import { encodeCursor, queryFlag, queryLimit, readJson, readQuery } from './input.ts';
 import { describe } from './openapi.ts';
 
 const oneOf = <const T extends readonly string[]>(values: T) =>
@@ -131,7 +130,7 @@ export const eventRoutes = () =>
     .post('/v1/admin/cert-events/:id/replay', describe(replayRoute), requireRole('operator'), async (c) => {
       const { ctx, actor } = c.var;
       const id = pathId(c);
-      const options = await readObject(c, replayBody);
+      const options = await readJson(c, replayBody);
       const result = await reopenEvent(ctx.db, { ...options, id, actor: actor.name, now: ctx.now() });
       if (result.kind !== 'reopened') throw result.kind === 'missing' ? missing() : applied();
       const event = await findEvent(ctx.db, id);

@@ -4,7 +4,7 @@ import { AppError } from '../errors.ts';
 import { normalizeDomain } from '../lifecycle/domain-name.ts';
 import { parseTime } from '../lifecycle/time.ts';
 import type { HttpEnv } from './env.ts';
-import { check, decodeCursor, readJson } from './input.ts';
+import { check, decodeCursor } from './input.ts';
 
 /** A query in which every parameter is named; any other is an error. */
 export const strictQuery = <T extends v.ObjectEntries>(entries: T) =>
@@ -12,16 +12,6 @@ export const strictQuery = <T extends v.ObjectEntries>(entries: T) =>
 
 /** A body in which every member is named; any other is an error. */
 export const strictBody = <T extends v.ObjectEntries>(entries: T) => v.strictObject(entries, 'is not a known field');
-
-/** A JSON body against a {@link strictBody}; a list is none, though it would pass for an object without members. */
-export const readObject = async <S extends v.GenericSchema>(
-  c: Context<HttpEnv>,
-  schema: S,
-): Promise<v.InferOutput<S>> => {
-  const json = await readJson(c, v.unknown());
-  if (Array.isArray(json)) throw new AppError('bad_request', 'The body must be a JSON object');
-  return check(schema, json);
-};
 
 /** Text of at most `max` characters that PostgreSQL can compare with. */
 export const filterText = (max: number) =>

@@ -6,8 +6,8 @@ import { type IncidentTier, incidentStatuses, incidentTypes } from '../lifecycle
 import { incidentAnswer, incidentList } from './answers.ts';
 import { requireRole } from './auth.ts';
 import type { HttpEnv } from './env.ts';
-import { filterText, idOfCursor, pathId, queryDomain, readObject, remark, strictBody, strictQuery } from './filters.ts';
-import { encodeCursor, queryLimit, readQuery } from './input.ts';
+import { filterText, idOfCursor, pathId, queryDomain, remark, strictBody, strictQuery } from './filters.ts';
+import { encodeCursor, queryLimit, readJson, readQuery } from './input.ts';
 import { describe } from './openapi.ts';
 
 const tiers = { 1: 1, 2: 2, 3: 3 } as const satisfies Record<IncidentTier, IncidentTier>;
@@ -61,10 +61,9 @@ export const incidentRoutes = () =>
       const { limit, cursor, ...filter } = readQuery(c, listQuery);
       const before = idOfCursor(cursor);
       const { db } = c.var.ctx;
-      const [page, stats] = await Promise.all([
-        listIncidents(db, filter, { limit, before }),
-        readIncidentStats(db, filter),
-      ]);
+      const stats = await readIncidentStats(db, filter);
+      const page =
+        stats.total === 0 ? { incidents: [], next: null } : await listIncidents(db, filter, { limit, before });
       return c.json({
         incidents: page.incidents,
         nextCursor: page.next === null ? null : encodeCursor(page.next),
@@ -78,7 +77,7 @@ export const incidentRoutes = () =>
       async (c) => {
         const { ctx, actor } = c.var;
         const id = pathId(c);
-        const { note } = await readObject(c, noteBody);
+        const { note } = await readJson(c, noteBody);
         const settled = await acknowledgeIncident(ctx.db, { id, actor: actor.name, note, now: ctx.now() });
         if (settled.kind === 'missing') throw missing();
         const { incident } = settled;
@@ -96,7 +95,7 @@ export const incidentRoutes = () =>
       async (c) => {
         const { ctx, actor } = c.var;
         const id = pathId(c);
-        const { note } = await readObject(c, noteBody);
+        const { note } = await readJson(c, noteBody);
         const settled = await resolveIncident(ctx.db, { id, actor: actor.name, note, now: ctx.now() });
         if (settled.kind === 'missing') throw missing();
         const { incident } = settled;

@@ -56,7 +56,10 @@ export const readJson = async <S extends v.GenericSchema>(
   const type = c.req.header('content-type') ?? '';
   if (!/^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(type))
     throw new AppError('unsupported_media_type', 'Send the body as application/json');
-  return check(schema, parseJsonBytes(bytes));
+  const json = parseJsonBytes(bytes);
+  // A strict object schema would take a list for an object without members.
+  if (Array.isArray(json)) throw new AppError('bad_request', 'The body must be a JSON object');
+  return check(schema, json);
 };
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
