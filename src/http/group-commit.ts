@@ -1,4 +1,5 @@
-import { AppError } from '../errors.ts';
+import { withinMs } from '../queues/bounded.ts';
+import { late, patienceMs as senderPatienceMs, tooMany } from './patience.ts';
 
 export interface GroupCommit<T, R> {
   /** Resolves with the item's own result once its group is committed; rejects `unavailable` when too many already wait. */
@@ -13,25 +14,40 @@ interface Waiting<T, R> {
   readonly reject: (error: unknown) => void;
 }
 
+export interface GroupCommitOptions {
+  /** Most items of one commit. */
+  readonly maxSize: number;
+  /** Most items that may wait. */
+  readonly limit: number;
+  /** Commits that may run at once. */
+  readonly lanes: number;
+  /** Longest wait for a commit, in ms; that of a sender unless said otherwise. */
+  readonly patienceMs?: number;
+}
+
 /**
  * Group commit without a timer: whatever arrives while a commit runs goes into the next one. An idle committer takes a
- * single item at once; a busy one makes its groups as large as the load.
+ * single item at once; a busy one makes its groups as large as the load. A commit that is late goes on by itself: its
+ * items and those that wait behind it are rejected `unavailable`, so that nobody waits longer than `patienceMs`.
  *
- * @param maxSize most items of one commit
- * @param limit most items that may wait
  * @param commit writes a group and answers for each item, in order; a rejection is the whole group's
  */
 export const groupCommit = <T, R>(
-  { maxSize, limit, lanes }: { maxSize: number; limit: number; lanes: number },
+  { maxSize, limit, lanes, patienceMs = senderPatienceMs }: GroupCommitOptions,
   commit: (items: readonly T[]) => Promise<readonly R[]>,
 ): GroupCommit<T, R> => {
-  let waiting: Waiting<T, R>[] = [];
+  const waiting: Waiting<T, R>[] = [];
   let running = 0;
   let idlers: (() => void)[] = [];
 
   const runGroup = async (group: readonly Waiting<T, R>[]): Promise<void> => {
     try {
-      const results = await commit(group.map(({ item }) => item));
+      const work = commit(group.map(({ item }) => item));
+      if ((await withinMs(work, patienceMs)) === 'late') {
+        for (const { reject } of [...group, ...waiting.splice(0)]) reject(late());
+        return;
+      }
+      const results = await work;
       group.forEach(({ resolve, reject }, index) => {
         const result = results[index];
         if (result === undefined) reject(new Error('a commit gave fewer results than items'));
@@ -61,9 +77,7 @@ export const groupCommit = <T, R>(
     submit: (item) =>
       new Promise((resolve, reject) => {
         if (waiting.length >= limit) {
-          reject(
-            new AppError('unavailable', 'Too many events wait for the database; try again', { retryAfterSeconds: 1 }),
-          );
+          reject(tooMany());
           return;
         }
         waiting.push({ item, resolve, reject });

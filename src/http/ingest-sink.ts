@@ -10,8 +10,6 @@ import { groupCommit } from './group-commit.ts';
 import type { IngestSink } from './ingest.ts';
 
 const enqueueMs = 500;
-// A commit that takes longer may still succeed: its sender is told to try again and then answered as a duplicate.
-const commitMs = 10_000;
 // More than these would only pile up behind a queue that does not answer; the reconciler takes over.
 const mostUnanswered = 64;
 
@@ -80,11 +78,7 @@ const commitGroup = async (
 ) => {
   const groupId = uuidv7();
   const started = ctx.now();
-  const writing = appendEvents(ctx.db, group, groupId);
-  if ((await withinMs(writing, commitMs)) === 'late') {
-    throw new AppError('unavailable', 'The database does not answer; try again', { retryAfterSeconds: 5 });
-  }
-  const results = await writing;
+  const results = await appendEvents(ctx.db, group, groupId);
   const created = results.flatMap((result) => (result.kind === 'created' ? [result.id] : []));
   if (created.length > 0) onCommitted(groupId, created);
   ctx.log.debug(
