@@ -29,6 +29,10 @@ const discard = (incoming: IncomingMessage): Promise<void> =>
 
 const readStream = (incoming: IncomingMessage, limit: number): Promise<Buffer> =>
   new Promise((resolve, reject) => {
+    if (incoming.destroyed) {
+      reject(cutOff());
+      return;
+    }
     const chunks: Buffer[] = [];
     let size = 0;
     const onData = (chunk: Buffer): void => {
@@ -58,7 +62,13 @@ const readStream = (incoming: IncomingMessage, limit: number): Promise<Buffer> =
  */
 export const readBody = async (c: Context<HttpEnv>, limit: number): Promise<Buffer> => {
   const incoming = c.env?.incoming;
-  if (incoming !== undefined && !incoming.readableEnded) return readStream(incoming, limit);
+  if (incoming !== undefined && !incoming.readableEnded) {
+    if (Number(incoming.headers['content-length'] ?? 0) > limit) {
+      await discard(incoming);
+      throw tooLarge(limit);
+    }
+    return readStream(incoming, limit);
+  }
   const bytes = Buffer.from(await c.req.raw.arrayBuffer());
   if (bytes.length > limit) throw tooLarge(limit);
   return bytes;
