@@ -6,8 +6,6 @@ import type { Hono } from 'hono';
 import { messageOf, StartError } from '../errors.ts';
 import type { HttpEnv } from './env.ts';
 
-const headersMs = 5000;
-const requestMs = 15_000;
 const mostConnections = 10_000;
 // Long uploads pace themselves: their route ends them when nothing comes for a while.
 const streams = (url: string | undefined): boolean => /^\/v1\/[\w/]*\/import(?:\?|$)/.test(url ?? '');
@@ -24,6 +22,10 @@ export interface ListenOptions {
   /** Name of the variable that sets the port, for the error message. */
   readonly variable: string;
   readonly now: () => number;
+  /** Longest time for the head of a request, in ms. */
+  readonly headersMs?: number;
+  /** Longest time for the body that follows it, in ms; imports are exempt. */
+  readonly requestMs?: number;
 }
 
 const bind = (server: Server, { host, port, variable }: ListenOptions): Promise<void> =>
@@ -41,8 +43,8 @@ const bind = (server: Server, { host, port, variable }: ListenOptions): Promise<
     server.listen(port, host, resolve);
   });
 
-/** Cuts off senders whose whole request takes longer than 15 s, however steadily they drip. */
-const watchUploads = (server: Server, now: () => number): { stop(): void } => {
+/** Cuts off senders that take longer for a body than `requestMs`, however steadily they drip. */
+const watchUploads = (server: Server, now: () => number, requestMs: number): { stop: () => void } => {
   const open = new Map<IncomingMessage, number>();
   server.prependListener('request', (request: IncomingMessage) => {
     const hasBody =
@@ -58,16 +60,17 @@ const watchUploads = (server: Server, now: () => number): { stop(): void } => {
         request.socket.destroy();
       }
     }
-  }, 500);
+  }, requestMs / 30);
   return { stop: () => clearInterval(timer) };
 };
 
 /** Serves an app over HTTP/1.1 with strict limits on time and connections. */
 export const listen = async (app: Hono<HttpEnv>, options: ListenOptions): Promise<HttpServer> => {
+  const { headersMs = 5000, requestMs = 15_000 } = options;
   const serverOptions = {
     headersTimeout: headersMs,
     requestTimeout: 0,
-    connectionsCheckingInterval: 1000,
+    connectionsCheckingInterval: headersMs / 10,
     keepAliveTimeout: 65_000,
   };
   // Without http2 or TLS options this is node:http's Server.
@@ -81,7 +84,7 @@ export const listen = async (app: Hono<HttpEnv>, options: ListenOptions): Promis
   server.prependListener('request', (_request, response) => {
     if (draining) response.setHeader('Connection', 'close');
   });
-  const uploads = watchUploads(server, options.now);
+  const uploads = watchUploads(server, options.now, requestMs);
   await bind(server, options);
   server.on('error', () => server.closeAllConnections());
   // A bound TCP server's address is an AddressInfo.
