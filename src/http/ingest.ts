@@ -5,24 +5,18 @@ import type { Appended, NewEvent } from '../db/append.ts';
 import { findDomainName } from '../db/domain-names.ts';
 import { AppError } from '../errors.ts';
 import { parseEvent, type ParsedEvent } from '../lifecycle/event.ts';
-import { assertStorable, guardJson } from '../lifecycle/json-guard.ts';
 import { hashSecret, sameSecret } from './auth.ts';
 import { readBody } from './body.ts';
 import type { HttpEnv } from './env.ts';
+import { claimedIdentity, decodeJson } from './event-json.ts';
 import type { GroupCommit } from './group-commit.ts';
+import { describeIngest } from './ingest-description.ts';
 import { type IngestLimits, ingestLimits } from './ingest-limits.ts';
-import {
-  headerIdentity,
-  type Identity,
-  type Provenance,
-  type Signer,
-  signersOf,
-  verifyProvenance,
-} from './provenance.ts';
+import { bounded } from './patience.ts';
+import { headerIdentity, type Provenance, type Signer, signersOf, verifyProvenance } from './provenance.ts';
 
 /** Largest body, in bytes (contract 1). */
 export const bodyLimit = 256 * 1024;
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const jsonType = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
 
 /** What ingest hands its accepted events to, and what it tells about the rest. */
@@ -33,60 +27,40 @@ export interface IngestSink {
   readonly badSignature: (subject: string) => void;
 }
 
-const decodeJson = (body: Uint8Array): unknown => {
-  let text: string;
-  try {
-    text = decoder.decode(body);
-  } catch {
-    throw new AppError('bad_request', 'The body is not valid UTF-8');
-  }
-  guardJson(text);
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw new AppError('bad_request', 'The body is not valid JSON');
-  }
-  assertStorable(json, text);
-  return json;
-};
-
-const peek = (body: Uint8Array): Identity => {
-  try {
-    const json = decodeJson(body);
-    const field = (name: string): string | undefined => {
-      const value =
-        typeof json === 'object' && json !== null ? Object.entries(json).find(([key]) => key === name)?.[1] : undefined;
-      return typeof value === 'string' ? value.trim().toLowerCase() : undefined;
-    };
-    return { source: field('source') ?? 'cert_manager', cluster: field('clusterId') };
-  } catch (error) {
-    if (error instanceof AppError) return { source: undefined, cluster: undefined };
-    throw error;
-  }
-};
-
 const assertSame = (header: string | undefined, field: string | undefined, message: string): void => {
   if (header !== undefined && field !== undefined && field.trim().toLowerCase() !== header)
     throw new AppError('bad_request', message);
 };
 
-const targetDomain = async (ctx: Ctx, parsed: ParsedEvent, provenance: Provenance | null): Promise<string> => {
+/** Names that only headers give, and nobody has verified, obey the body's rules. */
+const assertNames = (source: string, clusterId: string | null): void => {
+  if (source.length < 2 || source.length > 80)
+    throw new AppError('bad_request', 'x-cert-source must have 2 to 80 characters');
+  if (clusterId !== null && (clusterId.length < 2 || clusterId.length > 120))
+    throw new AppError('bad_request', 'x-cert-cluster must have 2 to 120 characters');
+};
+
+const targetDomain = async (
+  { domain, domainId }: ParsedEvent,
+  provenance: Provenance | null,
+  { ctx, waits }: Ingest,
+): Promise<string> => {
   const assertBound = (name: string): string => {
     if (provenance !== null && !provenance.mayReport(name))
       throw new AppError('forbidden', 'Source is not allowed to report this domain');
     return name;
   };
-  if (parsed.domain !== undefined) assertBound(parsed.domain);
-  if (parsed.domainId !== undefined) {
-    const name = await findDomainName(ctx.db, parsed.domainId);
+  if (domain !== undefined) assertBound(domain);
+  if (domainId !== undefined) {
+    const name = await waits(() => findDomainName(ctx.db, domainId));
     if (name === null) throw new AppError('not_found', 'Custom domain not found for domainId');
-    if (parsed.domain !== undefined && parsed.domain !== name)
+    assertBound(name);
+    if (domain !== undefined && domain !== name)
       throw new AppError('bad_request', 'domain is not the one that domainId names');
-    return assertBound(name);
+    return name;
   }
-  if (parsed.domain === undefined) throw new AppError('bad_request', 'domain or domainId is required');
-  return parsed.domain;
+  if (domain === undefined) throw new AppError('bad_request', 'domain or domainId is required');
+  return domain;
 };
 
 /** All that one request needs, made once. */
@@ -94,6 +68,7 @@ interface Ingest {
   readonly ctx: Ctx;
   readonly sink: IngestSink;
   readonly limits: IngestLimits;
+  readonly waits: ReturnType<typeof bounded>;
   readonly tokenHash: Buffer | null;
   readonly signers: ReadonlyMap<string, Signer>;
   readonly signed: boolean;
@@ -107,6 +82,7 @@ const prepare = (ctx: Ctx, sink: IngestSink): Ingest => {
     ctx,
     sink,
     limits: ingestLimits(config),
+    waits: bounded(config.CERT_INGEST_QUEUE_LIMIT),
     tokenHash,
     signers,
     signed: config.CERT_EVENT_REQUIRE_PROVENANCE || signers.size > 0,
@@ -115,7 +91,7 @@ const prepare = (ctx: Ctx, sink: IngestSink): Ingest => {
 
 const verify = (c: Context<HttpEnv>, body: Buffer, { ctx, sink, signers }: Ingest): Provenance => {
   const header = headerIdentity(c);
-  const inner = header.source === undefined || header.cluster === undefined ? peek(body) : header;
+  const inner = header.source === undefined || header.cluster === undefined ? claimedIdentity(body) : header;
   const request = {
     identity: { source: header.source ?? inner.source, cluster: header.cluster ?? inner.cluster },
     timestamp: c.req.header('x-cert-timestamp'),
@@ -151,25 +127,22 @@ const authenticate = async (c: Context<HttpEnv>, ingest: Ingest): Promise<Authen
   }
 };
 
-const eventOf = async (
-  c: Context<HttpEnv>,
-  { body, provenance }: Authentic,
-  { ctx, limits }: Ingest,
-): Promise<NewEvent> => {
-  const receivedAt = ctx.now();
+const eventOf = async (c: Context<HttpEnv>, { body, provenance }: Authentic, ingest: Ingest): Promise<NewEvent> => {
+  const receivedAt = ingest.ctx.now();
   const parsed = parseEvent(decodeJson(body), receivedAt);
   const header = headerIdentity(c);
   assertSame(header.source, parsed.source, 'x-cert-source header does not match source body field');
   assertSame(header.cluster, parsed.clusterId, 'x-cert-cluster header does not match clusterId body field');
-  const domain = await targetDomain(ctx, parsed, provenance);
+  const domain = await targetDomain(parsed, provenance, ingest);
   const source = parsed.source ?? header.source ?? 'cert_manager';
-  const subject = provenance?.subject ?? null;
-  await limits.assertSource(subject ?? source);
   const clusterId = parsed.clusterId ?? header.cluster ?? null;
+  if (provenance === null) assertNames(source, clusterId);
+  const subject = provenance?.subject ?? null;
+  await ingest.limits.assertSource(subject ?? source);
   return { id: uuidv7(), source, clusterId, domain, parsed, provenanceSubject: subject, receivedAt };
 };
 
-const answerOf = async (event: NewEvent, appended: Appended, { sink }: Ingest) => {
+const answerOf = async (event: NewEvent, appended: Appended, { sink, waits }: Ingest) => {
   if (appended.kind === 'conflict')
     throw new AppError('conflict', 'Event identity already used with different content');
   const { source, clusterId, provenanceSubject } = event;
@@ -183,7 +156,7 @@ const answerOf = async (event: NewEvent, appended: Appended, { sink }: Ingest) =
   };
   if (appended.kind === 'created') return { ...answer, status: 'pending' };
   const revived = appended.status === 'failed';
-  if (revived) await sink.retried(appended.id);
+  if (revived) await waits(() => sink.retried(appended.id));
   return { ...answer, status: revived ? 'pending' : appended.status, duplicate: true };
 };
 
@@ -193,7 +166,7 @@ const results = { created: 'accepted', duplicate: 'duplicate', conflict: 'confli
 export const ingestRoutes = (ctx: Ctx, sink: IngestSink) => {
   const ingest = prepare(ctx, sink);
   const { metrics, now } = ctx;
-  return new Hono<HttpEnv>().post('/v1/domains/cert-events', async (c) => {
+  return new Hono<HttpEnv>().post('/v1/domains/cert-events', describeIngest, async (c) => {
     const started = now();
     const seen = { source: 'unknown', type: 'unknown', result: 'rejected' };
     try {

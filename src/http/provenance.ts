@@ -69,7 +69,9 @@ export const verifyProvenance = (
 ): Provenance => {
   const { identity, timestamp = '', signature = '', body, now, maxAgeSeconds } = request;
   const signer = signers.get(subjectOf(identity.source ?? '', identity.cluster ?? ''));
-  if (signer === undefined) throw new AppError('unauthorized', 'Unknown certificate source/cluster identity');
+  // A colon in the source would make another signer's subject of it.
+  if (signer === undefined || signer.source !== identity.source)
+    throw new AppError('unauthorized', 'Unknown certificate source/cluster identity');
   const freshness = checkTimestamp(timestamp, now, maxAgeSeconds);
   if (freshness === 'invalid') throw new AppError('unauthorized', 'Invalid certificate timestamp');
   if (freshness === 'expired') throw new AppError('unauthorized', 'Certificate signature timestamp expired');
