@@ -19,11 +19,15 @@ export interface Operation {
   readonly tag: string;
   readonly role?: Role;
   readonly path?: Readonly<Record<string, string>>;
+  /** Request headers: what they hold and whether no request can do without. */
+  readonly headers?: Readonly<Record<string, { readonly about: string; readonly required: boolean }>>;
   readonly query?: v.GenericSchema;
   readonly body?: v.GenericSchema;
   readonly bodyType?: string;
   readonly answers: Readonly<Record<number, Answer>>;
   readonly errors?: readonly number[];
+  /** What a problem's status means here, where it is not the same as everywhere. */
+  readonly problems?: Readonly<Record<number, string>>;
 }
 
 type Parameters = NonNullable<DescribeRouteOptions['parameters']>;
@@ -43,9 +47,11 @@ const problemAbout: Readonly<Record<number, string>> = {
   401: 'No valid bearer token',
   403: 'The role of the token is too low',
   404: 'There is no such thing',
+  408: 'The body did not come in time',
   409: 'The state does not allow it',
   413: 'The body is too large',
   415: 'The body has another type',
+  429: 'Over a rate limit; Retry-After says when to come again',
   503: 'A dependency is away; try again',
 };
 
@@ -70,6 +76,15 @@ const pathParameters = (path: Readonly<Record<string, string>>): Parameters =>
     schema: { type: 'string' },
   }));
 
+const headerParameters = (headers: NonNullable<Operation['headers']>): Parameters =>
+  Object.entries(headers).map(([name, { about, required }]) => ({
+    in: 'header',
+    name,
+    required,
+    description: about,
+    schema: { type: 'string' },
+  }));
+
 const content = (type: string, schema: v.GenericSchema) => ({ [type]: { schema: resolver(schema, asSent) } });
 
 const errorStatuses = ({ role, query, path, body, errors = [] }: Operation): number[] => {
@@ -85,7 +100,7 @@ const responsesOf = (operation: Operation): Responses => {
   }
   for (const status of errorStatuses(operation)) {
     responses[status] ??= {
-      description: problemAbout[status] ?? 'Problem',
+      description: operation.problems?.[status] ?? problemAbout[status] ?? 'Problem',
       content: content('application/problem+json', problem),
     };
   }
@@ -97,12 +112,16 @@ const responsesOf = (operation: Operation): Responses => {
  * that routes with a `role` refer to.
  */
 export const describe = (operation: Operation) => {
-  const { summary, tag, role, query, path, body, bodyType = 'application/json' } = operation;
+  const { summary, tag, role, query, path, headers, body, bodyType = 'application/json' } = operation;
   return describeRoute({
     summary,
     tags: [tag],
     ...(role && { description: `Needs the role ${role}.`, security: [{ bearer: [] }] }),
-    parameters: [...(path ? pathParameters(path) : []), ...(query ? queryParameters(query) : [])],
+    parameters: [
+      ...(path ? pathParameters(path) : []),
+      ...(headers ? headerParameters(headers) : []),
+      ...(query ? queryParameters(query) : []),
+    ],
     ...(body && { requestBody: { content: content(bodyType, body) } }),
     responses: responsesOf(operation),
   });
