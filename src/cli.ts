@@ -4,8 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import { type RunningApp, type Roles, startApp } from './app.ts';
 import { demoCommand } from './cli/demo.ts';
+import { dlqCommand } from './cli/dlq.ts';
 import { doctorCommand } from './cli/doctor.ts';
+import { domainsCommand } from './cli/domains.ts';
 import { emitCommand } from './cli/emit.ts';
+import { eventsCommand } from './cli/events.ts';
 import { firstEventCommand } from './cli/first-event.ts';
 import { terminalOf } from './cli/io.ts';
 import { commandEnv } from './cli/local-secrets.ts';
@@ -93,7 +96,15 @@ const io = {
   fetch: globalThis.fetch,
   ...terminalOf(process.stdout, process.stderr),
 };
-const commands = [firstEventCommand, demoCommand, doctorCommand, emitCommand];
+const commands = [
+  firstEventCommand,
+  demoCommand,
+  doctorCommand,
+  domainsCommand,
+  eventsCommand,
+  dlqCommand,
+  emitCommand,
+];
 for (const command of commands) program.addCommand(command(io));
 
 await program.parseAsync().catch(fail);

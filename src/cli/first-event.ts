@@ -10,7 +10,7 @@ import { normalizeDomain } from '../lifecycle/domain-name.ts';
 import { type ApiClient, apiClient, CommandError } from './api-client.ts';
 import type { EmitIo } from './emit.ts';
 import { membersOf } from './io.ts';
-import { shellWord } from './shell-word.ts';
+import { selfCommand } from './self.ts';
 
 const dayMs = 86_400_000;
 const patienceMs = 20_000;
@@ -126,11 +126,9 @@ const show = async (io: EmitIo, api: ApiClient, domain: string): Promise<0> => {
   io.stdout(
     `now         ${domain} is ${textOf(row, 'tls_status')}, its certificate ends ${textOf(row, 'tls_not_after')}`,
   );
-  const file = io.env['NOTAFTER_TOKEN_FILE'];
-  const token = file === undefined ? '$NOTAFTER_TOKEN' : `$(cat ${shellWord(file)})`;
+  const { PORT: port = '8080', NOTAFTER_DATA_DIR: dataDir = '.data' } = io.env;
   io.stdout('');
-  io.stdout('Its whole history:');
-  io.stdout(`  curl -H "Authorization: Bearer ${token}" ${api.url}${domainPath(domain)}`);
+  io.stdout(`Its history: ${selfCommand({ port: Number(port), dataDir })} domains show ${domain}`);
   return 0;
 };
 

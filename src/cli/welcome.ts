@@ -1,21 +1,7 @@
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { RunningApp } from '../app.ts';
 import type { Config } from '../config.ts';
-import { shellWord } from './shell-word.ts';
-
-const root = fileURLToPath(new URL('../../', import.meta.url));
-
-/** How commands are given here: with what they need to find a server and secrets that are not at their usual place. */
-const commandOf = (port: number, config: Config): string => {
-  const dataDir = path.resolve(config.NOTAFTER_DATA_DIR);
-  const words = [
-    ...(port === 8080 ? [] : [`PORT=${port}`]),
-    ...(dataDir === path.join(root, '.data') ? [] : [`NOTAFTER_DATA_DIR=${shellWord(dataDir)}`]),
-    shellWord(path.relative(process.cwd(), path.join(root, 'scripts', 'notafter'))),
-  ];
-  return words.join(' ');
-};
+import { selfCommand } from './self.ts';
 
 /** What a person needs to know after a first start, on one screen. `generatedIn`: where generated secrets lie, or null. */
 export const welcome = (
@@ -24,7 +10,7 @@ export const welcome = (
   generatedIn: string | null,
 ): string[] => {
   const port = opened ?? config.PORT;
-  const command = commandOf(port, config);
+  const command = selfCommand({ port, dataDir: config.NOTAFTER_DATA_DIR });
   const secrets =
     generatedIn === null
       ? []
@@ -38,7 +24,10 @@ export const welcome = (
           '',
           `      ${command} first-event shop.example.com`,
           '',
-          `  A fleet to look at: ${command} demo     Is all well? ${command} doctor`,
+          '  Then look around:',
+          '',
+          `      ${command} demo      # a fleet of 200 domains`,
+          `      ${command} doctor    # is all well?`,
         ];
   return [
     '',

@@ -148,8 +148,4 @@ const pendingCheck = (samples: ReadonlyMap<string, number>, now: number, config:
 const deadCheck = (dead: number): Check =>
   dead === 0
     ? ok('dead', 'no dead letters')
-    : warn(
-        'dead',
-        `${dead} dead letters`,
-        'look at GET /v1/admin/cert-events?status=failed and replay what can pass now',
-      );
+    : warn('dead', `${dead} dead letters`, 'see notafter dlq list, mend the cause, then notafter dlq replay');

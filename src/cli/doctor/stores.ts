@@ -31,6 +31,13 @@ const codeOf = (error: unknown): string => {
   return 'no reason given';
 };
 
+/** Codes that say little to most people, in words. */
+const words: Readonly<Record<string, string>> = {
+  '28P01': 'user or password is wrong',
+  '28000': 'this user may not connect',
+  '3D000': 'there is no such database',
+};
+
 /** Reachable, new enough, durable and migrated. */
 export const checkDatabase = async ({ DATABASE_URL: set, NOTAFTER_DATA_DIR: dataDir }: Config): Promise<Check[]> => {
   try {
@@ -50,7 +57,7 @@ const checkServer = async (url: string, kind: string): Promise<Check[]> => {
     const asked = databaseFacts(db);
     const outcome = await withinMs(asked, patienceMs);
     if (outcome !== 'done') {
-      const why = outcome === 'late' ? 'no answer in time' : codeOf(outcome);
+      const why = outcome === 'late' ? 'no answer in time' : (words[codeOf(outcome)] ?? codeOf(outcome));
       return [fail('database', `${kind}PostgreSQL cannot be reached (${why})`, 'check DATABASE_URL and the server')];
     }
     const { version, major, migrationsMissing: missing } = await asked;
