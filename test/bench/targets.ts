@@ -1,0 +1,91 @@
+import type { Measure } from './stats.ts';
+
+interface Target {
+  readonly what: string;
+  readonly part: string;
+  readonly subject: string;
+  readonly value: string;
+  /** Compare the value with the same value of this subject instead of with a number of its own. */
+  readonly over?: string;
+  readonly least?: number;
+  readonly most?: number;
+}
+
+const redis = 'notafter, Redis';
+const only = 'notafter, PostgreSQL only';
+
+const targets: readonly Target[] = [
+  {
+    what: 'ingest / verify-only, Redis',
+    part: 'ingest',
+    subject: redis,
+    value: 'events/s',
+    over: 'verify-only',
+    least: 0.7,
+  },
+  {
+    what: 'ingest / verify-only, PostgreSQL only',
+    part: 'ingest',
+    subject: only,
+    value: 'events/s',
+    over: 'verify-only',
+    least: 0.6,
+  },
+  { what: 'ingest p99 ms, Redis', part: 'ingest', subject: redis, value: 'p99 ms', most: 40 },
+  { what: 'ingest p99 ms, PostgreSQL only', part: 'ingest', subject: only, value: 'p99 ms', most: 40 },
+  {
+    what: 'drain of 10,000 events/s',
+    part: 'drain',
+    subject: `${redis}, 10,000 waiting`,
+    value: 'events/s',
+    least: 20_000,
+  },
+  {
+    what: 'drain, a million / ten thousand waiting',
+    part: 'drain',
+    subject: `${redis}, 1,000,000 waiting`,
+    value: 'events/s',
+    over: `${redis}, 10,000 waiting`,
+    least: 1,
+  },
+  { what: 'end to end events/s, Redis', part: 'e2e', subject: redis, value: 'events/s', least: 5000 },
+  { what: 'end to end events/s, PostgreSQL only', part: 'e2e', subject: only, value: 'events/s', least: 3000 },
+  { what: 'end to end / pg-boss', part: 'e2e', subject: redis, value: 'events/s', over: 'pg-boss', least: 1.3 },
+  {
+    what: 'end to end / graphile-worker',
+    part: 'e2e',
+    subject: redis,
+    value: 'events/s',
+    over: 'graphile-worker',
+    least: 1.3,
+  },
+  { what: 'at 1,500/s: answer p99 ms', part: 'offered 1,500/s', subject: redis, value: 'p99 ms', most: 30 },
+  { what: 'at 1,500/s: applied p99 ms', part: 'offered 1,500/s', subject: redis, value: 'applied p99 ms', most: 25 },
+  { what: 'API memory MB, saturated', part: 'memory', subject: 'saturated', value: 'api MB', most: 250 },
+  { what: 'worker memory MB, saturated', part: 'memory', subject: 'saturated', value: 'worker MB', most: 250 },
+  { what: 'slowest list p99 ms', part: 'reads at scale', subject: 'slowest', value: 'p99 ms', most: 50 },
+  { what: 'metrics scrape p99 ms', part: 'reads at scale', subject: '/metrics', value: 'p99 ms', most: 50 },
+  {
+    what: 'ingest at scale / empty',
+    part: 'ingest at scale',
+    subject: 'full',
+    value: 'events/s',
+    over: 'empty',
+    least: 0.8,
+  },
+];
+
+const find = (measures: readonly Measure[], part: string, subject: string, value: string): number | undefined =>
+  measures.find((one) => one.part === part && one.subject === subject)?.values[value];
+
+/** One line for each aim whose figures were measured: the figure, the aim, and whether it was met. */
+export const verdicts = (measures: readonly Measure[]): string[] =>
+  targets.flatMap(({ what, part, subject, value, over, least, most }) => {
+    const base = over === undefined ? 1 : find(measures, part, over, value);
+    const found = find(measures, part, subject, value);
+    if (found === undefined || base === undefined) return [];
+    const figure = found / base;
+    const met = figure >= (least ?? 0) && figure <= (most ?? Number.POSITIVE_INFINITY);
+    const aim = least === undefined ? `at most ${most}` : `at least ${least}`;
+    return [`${met ? 'met   ' : 'MISSED'} ${what}: ${figure.toFixed(figure < 100 ? 2 : 0)} (${aim})`];
+  });
