@@ -70,7 +70,7 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 };
 
 const program = new Command('notafter')
-  .description('Every certificate outcome applied exactly once; every certificate really served, checked.')
+  .description('Certificate outcomes from any ACME client, each applied exactly once.')
   .version(version)
   .showHelpAfterError('(notafter --help lists the commands)');
 

@@ -4,6 +4,7 @@ import { readTarget } from '../../emit/settings.ts';
 import { signHeaders } from '../../emit/sign.ts';
 import { messageOf } from '../../errors.ts';
 import { adminToken, CommandError } from '../api-client.ts';
+import { printable } from '../table.ts';
 import { type Check, fail, ok, warn } from './check.ts';
 import { ask, type Probe } from './server.ts';
 
@@ -61,6 +62,6 @@ export const checkIngest = async (probe: Probe, url: string, env: Env): Promise<
   if ('why' in page) return fail('ingest', `ingest does not answer (${page.why})`, 'see the check of the API');
   const who = secret === undefined ? 'without a signature' : `signed as ${source}:${cluster ?? ''}`;
   if (page.status === 400) return ok('ingest', `token accepted, ${who}`);
-  const said = String(parseObject(page.text)['message'] ?? `HTTP ${page.status}`);
+  const said = printable(parseObject(page.text)['message'] ?? `HTTP ${page.status}`);
   return fail('ingest', `the server refuses an event ${who}: ${said}`, restart);
 };
