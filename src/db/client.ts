@@ -3,6 +3,7 @@ import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
 import { AppError, StartError } from '../errors.ts';
 import * as schema from './schema.ts';
+import { guardTransactions } from './transactions.ts';
 
 export type Sql = postgres.Sql;
 export type Tx = postgres.TransactionSql;
@@ -33,6 +34,7 @@ export const connectDb = (url: string, { max, name }: ConnectOptions): Db => {
     connection: { application_name: name },
     onnotice: () => undefined,
   });
+  guardTransactions(sql, isConnectionLost);
   return { sql, orm: drizzle(sql, { schema }), close: () => sql.end({ timeout: 5 }) };
 };
 
@@ -74,6 +76,10 @@ const codeOf = (error: unknown): string => {
   }
   return '';
 };
+
+/** The connection is gone, or its server has just said that it ends it. */
+const isConnectionLost = (error: unknown): boolean =>
+  /^(?:CONNECTION_CLOSED|ECONNRESET|EPIPE|ETIMEDOUT|57P0[123])$/.test(codeOf(error));
 
 /** A fault of our own infrastructure: the statement may succeed later, unchanged. */
 export const isInfrastructureFault = (error: unknown): boolean => {

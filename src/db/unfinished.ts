@@ -63,18 +63,12 @@ export const regroup = async ({ sql }: Db, ids: readonly string[], groupId: stri
 // 'recn' in ASCII.
 const lockKey = 0x7265636e;
 
-/** Runs the work in one process at a time; null when another has it in hand. */
+/** Runs the work in one process at a time; null when another has it in hand. The lock ends with the connection that holds it. */
 export const exclusively = async <T>({ sql }: Db, work: () => Promise<T>): Promise<T | null> => {
-  const connection = await sql.reserve();
-  try {
-    const [lock] = await connection<{ taken: boolean }[]>`select pg_try_advisory_lock(${lockKey}) as taken`;
-    if (lock?.taken !== true) return null;
-    try {
-      return await work();
-    } finally {
-      await connection`select pg_advisory_unlock(${lockKey})`;
-    }
-  } finally {
-    connection.release();
-  }
+  let done: T | null = null;
+  await sql.begin(async (tx) => {
+    const [lock] = await tx<{ taken: boolean }[]>`select pg_try_advisory_xact_lock(${lockKey}) as taken`;
+    if (lock?.taken === true) done = await work();
+  });
+  return done;
 };
