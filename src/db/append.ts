@@ -57,29 +57,43 @@ export const appendEvents = async (db: Db, group: readonly NewEvent[], groupId: 
 // Groups that meet on the same identities take them in one order, so that they wait for each other and never in a ring.
 const byIdentity = (a: NewEvent, b: NewEvent): number => ((keyOf(a) ?? a.id) < (keyOf(b) ?? b.id) ? -1 : 1);
 
+/** One parameter for the whole group: a list as JSON costs a third of what as many arrays as columns do. */
+const rowOf = ({ id, source, clusterId, domain, parsed, provenanceSubject, receivedAt }: NewEvent) => ({
+  id,
+  source,
+  cluster_id: clusterId,
+  source_event_id: parsed.sourceEventId,
+  domain,
+  event_type: parsed.eventType,
+  occurred_at: parsed.happenedAt,
+  certificate_ref: parsed.certificateRef,
+  not_before: parsed.notBefore,
+  not_after: parsed.notAfter,
+  renewal_due_at: parsed.renewalDueAt,
+  reason: parsed.reason,
+  payload: parsed.payload,
+  subject: provenanceSubject,
+  callback_class: parsed.callbackClass,
+  callback_action: parsed.callbackAction,
+  callback_attempt: parsed.callbackAttempt,
+  callback_received_at: parsed.callbackReceivedAt,
+  content_hash: parsed.contentHash.toString('hex'),
+  received_at: receivedAt,
+});
+
 const insertRows = async (
   { sql }: Db,
   unsorted: readonly NewEvent[],
   groupId: string,
 ): Promise<ReadonlySet<string>> => {
   const events = unsorted.toSorted(byIdentity);
-  const pick = <T>(read: (event: NewEvent) => T): T[] => events.map(read);
   const inserted = await sql<{ id: string }[]>`
     with given as (
-      select * from unnest(
-        ${pick((e) => e.id)}::uuid[], ${pick((e) => e.source)}::text[], ${pick((e) => e.clusterId)}::text[],
-        ${pick((e) => e.parsed.sourceEventId ?? null)}::text[], ${pick((e) => e.domain)}::text[], ${pick((e) => e.parsed.eventType)}::text[],
-        ${pick((e) => e.parsed.happenedAt)}::float8[], ${pick((e) => e.parsed.certificateRef ?? null)}::text[],
-        ${pick((e) => e.parsed.notBefore)}::float8[], ${pick((e) => e.parsed.notAfter)}::float8[], ${pick((e) => e.parsed.renewalDueAt)}::float8[],
-        ${pick((e) => e.parsed.reason ?? null)}::text[],
-        ${pick((e) => (e.parsed.payload === undefined ? null : JSON.stringify(e.parsed.payload)))}::text[],
-        ${pick((e) => e.provenanceSubject)}::text[], ${pick((e) => e.parsed.callbackClass ?? null)}::text[],
-        ${pick((e) => e.parsed.callbackAction ?? null)}::text[], ${pick((e) => e.parsed.callbackAttempt ?? null)}::int2[],
-        ${pick((e) => e.parsed.callbackReceivedAt)}::float8[], ${pick((e) => e.parsed.contentHash.toString('hex'))}::text[],
-        ${pick((e) => e.receivedAt)}::float8[]
-      ) as t(id, source, cluster_id, source_event_id, domain, event_type, occurred_at, certificate_ref, not_before, not_after,
-             renewal_due_at, reason, payload, subject, callback_class, callback_action, callback_attempt, callback_received_at,
-             content_hash, received_at)
+      select * from json_to_recordset(${JSON.stringify(events.map(rowOf))}::text::json) as t(
+        id uuid, source text, cluster_id text, source_event_id text, domain text, event_type text, occurred_at float8,
+        certificate_ref text, not_before float8, not_after float8, renewal_due_at float8, reason text, payload jsonb, subject text,
+        callback_class text, callback_action text, callback_attempt int2, callback_received_at float8, content_hash text,
+        received_at float8)
     ), written as (
       insert into certificate_lifecycle_events (
         id, source, cluster_id, source_event_id, org_id, domain_id, domain, event_type, occurred_at, certificate_ref,
@@ -87,7 +101,7 @@ const insertRows = async (
         callback_class, callback_action, callback_attempt, callback_received_at, group_id, content_hash, created_at, updated_at)
       select g.id, g.source, g.cluster_id, g.source_event_id, d.org_id, d.id, g.domain, g.event_type, to_timestamp(g.occurred_at / 1000),
         g.certificate_ref, to_timestamp(g.not_before / 1000), to_timestamp(g.not_after / 1000), to_timestamp(g.renewal_due_at / 1000),
-        g.reason, g.payload::jsonb, g.subject, g.subject is not null, g.callback_class, g.callback_action, g.callback_attempt,
+        g.reason, g.payload, g.subject, g.subject is not null, g.callback_class, g.callback_action, g.callback_attempt,
         to_timestamp(g.callback_received_at / 1000), ${groupId}, decode(g.content_hash, 'hex'),
         to_timestamp(g.received_at / 1000), to_timestamp(g.received_at / 1000)
       from given g left join custom_domains d on d.domain = g.domain

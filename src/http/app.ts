@@ -18,12 +18,13 @@ export const createApp = (ctx: Ctx, sink: IngestSink, readiness: () => Promise<R
   const app = new Hono<HttpEnv>();
   app.onError(onError);
   app.notFound((c) => problemResponse(c, new AppError('not_found', 'There is nothing at this path')));
+  // Ingest comes first: it is the hot path, and what is mounted before a middleware does not pass through it.
+  app.route('/', ingestRoutes(ctx, sink));
   app.use(async (c, next) => {
     c.set('ctx', ctx);
     await next();
   });
   app
-    .route('/', ingestRoutes(ctx, sink))
     .route('/', healthRoutes(readiness))
     .route('/', importRoutes())
     .route('/', domainRoutes())

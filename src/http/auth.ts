@@ -3,6 +3,7 @@ import { createMiddleware } from 'hono/factory';
 import { roles, type AdminToken, type Role } from '../config.ts';
 import { AppError } from '../errors.ts';
 import type { Actor, HttpEnv } from './env.ts';
+import { headerOf } from './header.ts';
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
@@ -36,7 +37,7 @@ export const requireRole = (role: Role) => {
   let tokens: readonly KnownToken[] | null = null;
   return createMiddleware<HttpEnv>(async (c, next) => {
     tokens ??= knownTokens(c.var.ctx.config.CERT_ADMIN_TOKENS ?? []);
-    const match = /^Bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '');
+    const match = /^Bearer +(\S+)$/i.exec(headerOf(c, 'authorization') ?? '');
     const actor = match?.[1] === undefined ? null : actorOf(tokens, match[1]);
     if (actor === null) throw new AppError('unauthorized', 'A valid bearer token is required');
     if (roles.indexOf(actor.role) < least) throw new AppError('forbidden', `This needs the role ${role}`);

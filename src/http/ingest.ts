@@ -10,10 +10,18 @@ import { readBody } from './body.ts';
 import type { HttpEnv } from './env.ts';
 import { claimedIdentity, decodeJson } from './event-json.ts';
 import type { GroupCommit } from './group-commit.ts';
+import { headerOf } from './header.ts';
 import { describeIngest } from './ingest-description.ts';
 import { type IngestLimits, ingestLimits } from './ingest-limits.ts';
 import { bounded } from './patience.ts';
-import { headerIdentity, type Provenance, type Signer, signersOf, verifyProvenance } from './provenance.ts';
+import {
+  headerIdentity,
+  type Identity,
+  type Provenance,
+  type Signer,
+  signersOf,
+  verifyProvenance,
+} from './provenance.ts';
 
 /** Largest body, in bytes (contract 1). */
 export const bodyLimit = 256 * 1024;
@@ -89,13 +97,12 @@ const prepare = (ctx: Ctx, sink: IngestSink): Ingest => {
   };
 };
 
-const verify = (c: Context<HttpEnv>, body: Buffer, { ctx, sink, signers }: Ingest): Provenance => {
-  const header = headerIdentity(c);
+const verify = (c: Context<HttpEnv>, header: Identity, body: Buffer, { ctx, sink, signers }: Ingest): Provenance => {
   const inner = header.source === undefined || header.cluster === undefined ? claimedIdentity(body) : header;
   const request = {
     identity: { source: header.source ?? inner.source, cluster: header.cluster ?? inner.cluster },
-    timestamp: c.req.header('x-cert-timestamp'),
-    signature: c.req.header('x-cert-signature'),
+    timestamp: headerOf(c, 'x-cert-timestamp'),
+    signature: headerOf(c, 'x-cert-signature'),
     body,
     now: ctx.now(),
     maxAgeSeconds: ctx.config.CERT_EVENT_MAX_AGE_SECONDS,
@@ -104,6 +111,7 @@ const verify = (c: Context<HttpEnv>, body: Buffer, { ctx, sink, signers }: Inges
 };
 
 interface Authentic {
+  readonly header: Identity;
   readonly body: Buffer;
   readonly provenance: Provenance | null;
 }
@@ -112,25 +120,25 @@ const authenticate = async (c: Context<HttpEnv>, ingest: Ingest): Promise<Authen
   const { tokenHash, limits, signed } = ingest;
   if (tokenHash === null) throw new AppError('unavailable', 'Certificate event ingest token is not configured');
   const address = c.env?.incoming?.socket.remoteAddress ?? 'unknown';
-  await limits.assertAddress(address);
+  if (limits.suspects(address)) await limits.assertAddress(address);
   try {
-    const token = c.req.header('x-cert-event-token')?.trim() ?? '';
+    const token = headerOf(c, 'x-cert-event-token')?.trim() ?? '';
     if (!sameSecret(tokenHash, token)) throw new AppError('unauthorized', 'Invalid certificate ingest token');
-    if (!jsonType.test(c.req.header('content-type') ?? '') || c.req.header('content-encoding') !== undefined) {
+    if (!jsonType.test(headerOf(c, 'content-type') ?? '') || headerOf(c, 'content-encoding') !== undefined) {
       throw new AppError('unsupported_media_type', 'Send the event as application/json without Content-Encoding');
     }
     const body = await readBody(c, bodyLimit);
-    return { body, provenance: signed ? verify(c, body, ingest) : null };
+    const header = headerIdentity(c);
+    return { header, body, provenance: signed ? verify(c, header, body, ingest) : null };
   } catch (error) {
     if (error instanceof AppError && error.code === 'unauthorized') await limits.failed(address);
     throw error;
   }
 };
 
-const eventOf = async (c: Context<HttpEnv>, { body, provenance }: Authentic, ingest: Ingest): Promise<NewEvent> => {
+const eventOf = async ({ header, body, provenance }: Authentic, ingest: Ingest): Promise<NewEvent> => {
   const receivedAt = ingest.ctx.now();
   const parsed = parseEvent(decodeJson(body), receivedAt);
-  const header = headerIdentity(c);
   assertSame(header.source, parsed.source, 'x-cert-source header does not match source body field');
   assertSame(header.cluster, parsed.clusterId, 'x-cert-cluster header does not match clusterId body field');
   const domain = await targetDomain(parsed, provenance, ingest);
@@ -138,7 +146,7 @@ const eventOf = async (c: Context<HttpEnv>, { body, provenance }: Authentic, ing
   const clusterId = parsed.clusterId ?? header.cluster ?? null;
   if (provenance === null) assertNames(source, clusterId);
   const subject = provenance?.subject ?? null;
-  await ingest.limits.assertSource(subject ?? source);
+  if (ingest.limits.perSource) await ingest.limits.assertSource(subject ?? source);
   return { id: uuidv7(), source, clusterId, domain, parsed, provenanceSubject: subject, receivedAt };
 };
 
@@ -167,12 +175,13 @@ export const ingestRoutes = (ctx: Ctx, sink: IngestSink) => {
   const ingest = prepare(ctx, sink);
   const { metrics, now } = ctx;
   return new Hono<HttpEnv>().post('/v1/domains/cert-events', describeIngest, async (c) => {
+    c.set('ctx', ctx);
     const started = now();
     const seen = { source: 'unknown', type: 'unknown', result: 'rejected' };
     try {
       const authentic = await authenticate(c, ingest);
       if (authentic.provenance !== null) seen.source = authentic.provenance.source;
-      const event = await eventOf(c, authentic, ingest);
+      const event = await eventOf(authentic, ingest);
       seen.source = metrics.sourceLabel(event.source);
       seen.type = event.parsed.eventType;
       const appended = await sink.commits.submit(event);

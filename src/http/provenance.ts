@@ -5,6 +5,7 @@ import { matchesDomain } from '../lifecycle/domain-name.ts';
 import { checkTimestamp, verifySignature } from '../lifecycle/signature.ts';
 import { subjectOf, type SourceKeys } from '../source-keys.ts';
 import type { HttpEnv } from './env.ts';
+import { headerOf } from './header.ts';
 
 /** A sender whose signature was verified. */
 export interface Provenance {
@@ -30,8 +31,8 @@ const named = (value: string | undefined): string | undefined => {
 
 /** Who the headers say has signed. */
 export const headerIdentity = (c: Context<HttpEnv>): Identity => ({
-  source: named(c.req.header('x-cert-source')),
-  cluster: named(c.req.header('x-cert-cluster')),
+  source: named(headerOf(c, 'x-cert-source')),
+  cluster: named(headerOf(c, 'x-cert-cluster')),
 });
 
 /** The signers that the configuration knows, with their keys ready for use. */

@@ -74,11 +74,7 @@ export const listen = async (app: Hono<HttpEnv>, options: ListenOptions): Promis
     keepAliveTimeout: 65_000,
   };
   // Without http2 or TLS options this is node:http's Server.
-  const server = createAdaptorServer({
-    fetch: (request, env) => app.fetch(request, env),
-    serverOptions,
-    overrideGlobalObjects: false,
-  }) as Server;
+  const server = createAdaptorServer({ fetch: (request, env) => app.fetch(request, env), serverOptions }) as Server;
   server.maxConnections = mostConnections;
   let draining = false;
   server.prependListener('request', (_request, response) => {

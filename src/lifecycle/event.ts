@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import * as v from 'valibot';
 import { AppError } from '../errors.ts';
 import { canonicalJson } from './canonical-json.ts';
@@ -126,6 +126,18 @@ export interface ParsedEvent extends Omit<EventBody, 'eventType' | 'source'> {
   readonly contentHash: Buffer;
 }
 
+// Object.keys of the schema's own entries: exactly the fields of the body.
+const plainFields = (Object.keys(eventBody.entries) as (keyof EventBody)[]).filter(
+  (name) => name !== 'payload' && name !== 'eventType',
+);
+
+/** Covers every field in one fixed order, so that neither the order nor the spacing of the JSON counts. */
+const hashOf = (body: EventBody, eventType: EventType): Buffer => {
+  const { payload } = body;
+  const values = JSON.stringify([eventType, plainFields.map((name) => body[name] ?? null)]);
+  return hash('sha256', payload === undefined ? values : values + canonicalJson(payload), 'buffer');
+};
+
 /**
  * Checks a decoded JSON body against the contract and resolves its type.
  *
@@ -145,8 +157,6 @@ export const parseEvent = (json: unknown, receivedAt: number): ParsedEvent => {
   if (happenedAt > receivedAt + futureLimitMs) {
     throw new AppError('bad_request', 'occurredAt must not lie more than 5 minutes in the future');
   }
-  const contentHash = createHash('sha256')
-    .update(canonicalJson({ ...body, eventType }))
-    .digest();
+  const contentHash = hashOf(body, eventType);
   return { ...body, source: body.source, eventType, happenedAt, contentHash };
 };
