@@ -47,7 +47,7 @@ describe('the pages', () => {
   it('list every decision', () => {
     const written = readdirSync(path.join(root, 'docs', 'decisions')).filter((name) => name !== 'README.md');
     const listed = [...read('docs/decisions/README.md').matchAll(/\]\(([\w-]+\.md)\)/g)].map(([, name]) => name);
-    expect(listed.toSorted()).toEqual(written.toSorted());
+    expect(new Set(listed)).toEqual(new Set(written));
   });
 
   it('name every dependency', () => {

@@ -128,7 +128,7 @@ const show = async (io: EmitIo, api: ApiClient, domain: string): Promise<0> => {
   );
   const { PORT: port = '8080', NOTAFTER_DATA_DIR: dataDir = '.data' } = io.env;
   io.stdout('');
-  io.stdout(`Its history: ${selfCommand({ port: Number(port), dataDir })} domains show ${domain}`);
+  io.stdout(`Its history: ${selfCommand({ port: Number(port), dataDir }, process.cwd())} domains show ${domain}`);
   return 0;
 };
 

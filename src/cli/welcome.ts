@@ -10,7 +10,8 @@ export const welcome = (
   generatedIn: string | null,
 ): string[] => {
   const port = opened ?? config.PORT;
-  const command = selfCommand({ port, dataDir: config.NOTAFTER_DATA_DIR });
+  const where = { port, dataDir: config.NOTAFTER_DATA_DIR };
+  const command = selfCommand(where, null);
   const secrets =
     generatedIn === null
       ? []
@@ -20,14 +21,14 @@ export const welcome = (
       ? []
       : [
           '',
-          '  Register a domain and send its first signed event:',
+          '  Register a domain and send its first signed event, in a second terminal:',
           '',
           `      ${command} first-event shop.example.com`,
           '',
-          '  Then look around:',
+          '  Then a fleet of 200 domains, and a look at whether all is well:',
           '',
-          `      ${command} demo      # a fleet of 200 domains`,
-          `      ${command} doctor    # is all well?`,
+          `      ${command} demo`,
+          `      ${selfCommand({ ...where, metricsPort }, null)} doctor`,
         ];
   return [
     '',
