@@ -3,11 +3,21 @@ import { waitFor } from '../support/wait.ts';
 import type { LoadResult } from './load.ts';
 import { percentile } from './stats.ts';
 
+/** Fails unless every answer was good. */
+export const assertGood = ({ bad }: LoadResult): void => {
+  if (bad.size > 0) throw new Error(`unexpected answers, by status: ${JSON.stringify([...bad])}`);
+};
+
+export const countEvents = async (sql: Sql): Promise<number> => {
+  const [row] = await sql<{ n: number }[]>`select count(*)::int as n from certificate_lifecycle_events`;
+  return row?.n ?? 0;
+};
+
 /** Fails unless every answer was good and the ledger holds exactly `expected` events. */
 export const assertAllStored = async (sql: Sql, load: LoadResult, expected: number): Promise<void> => {
-  if (load.bad.size > 0) throw new Error(`unexpected answers by status: ${JSON.stringify([...load.bad])}`);
-  const [row] = await sql<{ n: number }[]>`select count(*)::int as n from certificate_lifecycle_events`;
-  if (row?.n !== expected) throw new Error(`${expected} events were accepted, but the ledger holds ${row?.n}`);
+  assertGood(load);
+  const stored = await countEvents(sql);
+  if (stored !== expected) throw new Error(`${expected} events were accepted, but the ledger holds ${stored}`);
 };
 
 /** Waits until nothing is pending. */

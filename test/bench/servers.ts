@@ -31,8 +31,8 @@ export interface Running {
   readonly api: Role;
   readonly worker: Role | null;
   /** Milliseconds of CPU used so far, by process; that of this process is the load's. */
-  cpu(): Record<string, number>;
-  stop(): Promise<void>;
+  readonly cpu: () => Record<string, number>;
+  readonly stop: () => Promise<void>;
 }
 
 interface Command {
