@@ -10,7 +10,6 @@ import { groupCommit } from './group-commit.ts';
 import type { IngestSink } from './ingest.ts';
 
 const enqueueMs = 500;
-const commitMs = 5000;
 // More than these would only pile up behind a queue that does not answer; the reconciler takes over.
 const mostUnanswered = 64;
 
@@ -89,12 +88,6 @@ const commitGroup = async (
   return results;
 };
 
-/** A database that takes this long is as good as away. What it commits after all is queued all the same. */
-const inTime = async <T>(commit: Promise<T>): Promise<T> => {
-  if ((await withinMs(commit, commitMs)) !== 'late') return commit;
-  throw new AppError('unavailable', 'The database takes too long; try again', { retryAfterSeconds: 2 });
-};
-
 type Settled = Appended | { readonly kind: 'refused'; readonly error: unknown };
 
 export const ingestSink = (ctx: Ctx): RunningSink => {
@@ -103,7 +96,7 @@ export const ingestSink = (ctx: Ctx): RunningSink => {
   const failures = failureCounter(ctx);
   const commit = async (group: readonly NewEvent[]): Promise<readonly Settled[]> => {
     try {
-      return await inTime(commitGroup(ctx, group, queue.push));
+      return await commitGroup(ctx, group, queue.push);
     } catch (error) {
       if (!isDataFault(error)) throw asUnavailable(error);
       if (group.length === 1)

@@ -1,12 +1,12 @@
 import { AppError } from '../errors.ts';
 import { withinMs } from '../queues/bounded.ts';
 
-/** Longest wait of a sender for the database, in ms. */
-export const patienceMs = 10_000;
+/** Longest wait of a sender for the database, in ms: one that takes this long is as good as away. */
+export const patienceMs = 5000;
 
-/** The answer to a sender whose wait is over: 503, and a try in 5 s. What was begun may still succeed. */
+/** The answer to a sender whose wait is over: 503, and a try in 2 s. What was begun may still succeed. */
 export const late = (): AppError =>
-  new AppError('unavailable', 'The database does not answer; try again', { retryAfterSeconds: 5 });
+  new AppError('unavailable', 'The database does not answer; try again', { retryAfterSeconds: 2 });
 
 /** The answer where too many wait already: 503, and a try in a second. */
 export const tooMany = (): AppError =>
