@@ -9,7 +9,7 @@ import type { Workers } from './workers.ts';
 const memoryEveryMs = 1000;
 const canaryEveryMs = 5000;
 const reconcileEveryMs = 5000;
-const setupEveryMs = 30_000;
+const setupEveryMs = 10_000;
 const answerMs = 2000;
 // A queue that answers but has not run as much as a canary for this long is deaf.
 const deafAfterMs = 30_000;
