@@ -83,6 +83,24 @@ describe('Redis', { timeout: 60_000 }, () => {
     expect(await countOf(site.sql, 'failed')).toBe(0);
   });
 
+  it('that is flushed shows the dead letters of the ledger again', async () => {
+    const [domain = ''] = domains;
+    const id = await site.sql.begin(async (tx) => {
+      await tx`select 1 from custom_domains where domain = ${domain} for update`;
+      const { body } = await send(api.url, eventBody(domain, 'renewal_failed'));
+      const accepted = String(body['eventId']);
+      await tx`update certificate_lifecycle_events set event_type = 'revoked' where id = ${accepted}`;
+      return accepted;
+    });
+    const shown = () => site.ask((redis) => redis.zscore('{notafter}:cert-events:failed', `${id}-0`));
+    await waitFor(shown, { what: 'the dead letter' });
+    await site.ask((redis) => redis.flushall());
+    await waitFor(shown, { timeoutMs: 15_000, what: 'the dead letter to be shown again' });
+    const tries = await site.sql`select 1 from cert_event_attempts where event_id = ${id}`;
+    expect(tries).toHaveLength(1);
+    await site.sql`delete from certificate_lifecycle_events where id = ${id}`;
+  });
+
   it('that is gone or does not answer delays no answer and shows in the readiness', async () => {
     const load = underLoad();
     await untilAcked(load, 50);

@@ -124,14 +124,14 @@ describe('a worker that is killed', { timeout: 60_000 }, () => {
     const lock = await hold(rowOf(domain));
     let worker = await site.start('work');
     const id = await accept(domain);
-    for (const round of [1, 2, 3]) {
+    for (const round of [1, 2]) {
       // The backend of a killed worker goes on waiting for the lock.
       await untilWaiting(round);
       const next = await site.start('work');
       await worker.kill9();
       worker = next;
     }
-    await untilWaiting(4);
+    await untilWaiting(3);
     await lock.release();
     await untilApplied(site.sql, id);
     await untilJobDone(id);
