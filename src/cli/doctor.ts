@@ -4,7 +4,6 @@ import { CommandError, serverUrl } from './api-client.ts';
 import { type Check, fail, type Level } from './doctor/check.ts';
 import { checkConfig, checkDataDir, checkNode } from './doctor/host.ts';
 import { checkApi, checkClock, checkMetrics, type Probe } from './doctor/server.ts';
-import { checkDatabase, checkRedis } from './doctor/stores.ts';
 import { checkAdminTokens, checkIngest } from './doctor/tokens.ts';
 import type { EmitIo } from './emit.ts';
 
@@ -36,6 +35,8 @@ const allChecks = async (io: EmitIo): Promise<Check[]> => {
   const { config, checks } = checkConfig(io.env);
   const here = [checkNode(process.versions.node), ...checks];
   if (config === null) return here;
+  // The clients of the stores are large, and no other command needs them.
+  const { checkDatabase, checkRedis } = await import('./doctor/stores.ts');
   return [
     ...here,
     checkDataDir(config.NOTAFTER_DATA_DIR),

@@ -11,7 +11,8 @@ export interface CliIo extends EmitIo {
 
 /** How these two streams look to a person. */
 export const terminalOf = (stdout: WriteStream, stderr: WriteStream): Pick<CliIo, 'columns' | 'progress'> => ({
-  columns: stdout.isTTY ? stdout.columns : null,
+  // A terminal that does not know its width says 0.
+  columns: stdout.isTTY ? stdout.columns || 100 : null,
   progress: stderr.isTTY ? (line) => void stderr.write(`\r\u001b[K${line}`) : null,
 });
 

@@ -223,6 +223,15 @@ describe('notafter doctor', () => {
   });
 });
 
+describe('notafter all', () => {
+  it('ends well when it is told to while it starts', async () => {
+    const starting = await startApp('all', { ready: false });
+    await starting.waitForOutput(/creating the embedded database/);
+    starting.signal('SIGTERM');
+    expect(await starting.exited).toEqual({ code: 0, signal: null });
+  });
+});
+
 describe('scripts/notafter', () => {
   it('runs from any directory, also through a link, and keeps standard output to the command', async () => {
     const dir = mkdtempSync(path.join(tmpdir(), 'notafter-link-'));
