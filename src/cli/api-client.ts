@@ -11,6 +11,7 @@ export class CommandError extends Error {
   override readonly name = 'CommandError';
 }
 
+/** An answer of the API, whatever its status. */
 export interface ApiAnswer {
   readonly status: number;
   /** The members of the JSON object that was answered; none when it was something else. */
@@ -18,6 +19,7 @@ export interface ApiAnswer {
   readonly headers: Headers;
 }
 
+/** What a request carries beside method and path. */
 export interface ApiRequest {
   readonly body?: unknown;
   /** Media type of a body that is text already; without it the body is sent as JSON. */
@@ -33,6 +35,7 @@ export interface ApiClient {
   expect(method: string, path: string, request?: ApiRequest): Promise<ApiAnswer>;
 }
 
+/** Where the API is and how it is reached. */
 export interface ApiSettings {
   /** NOTAFTER_URL, and NOTAFTER_TOKEN or NOTAFTER_TOKEN_FILE. */
   readonly env: Env;

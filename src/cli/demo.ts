@@ -13,6 +13,7 @@ import { serverSigners } from './local-secrets.ts';
 const hourMs = 3_600_000;
 const patienceMs = 60_000;
 
+/** The options of `notafter demo` as commander hands them over. */
 export interface DemoOptions {
   readonly domains: number;
   readonly rate?: number;

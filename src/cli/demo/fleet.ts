@@ -31,6 +31,7 @@ export interface DemoEvent {
   readonly payload: { readonly client: string; readonly demo: true };
 }
 
+/** Domains and what happened to them. */
 export interface Fleet {
   readonly domains: readonly DemoDomain[];
   /** In the order of sending, which is not always that of happening. */
@@ -111,6 +112,7 @@ export const success = (author: Author, domain: string, eventType: EventType, at
   renewalDueAt: at + 60 * dayMs,
 });
 
+/** A renewal that failed at `at`, as the client's n-th attempt. */
 export const renewalFault = (author: Author, domain: string, attempt: number, at: number): DemoEvent => ({
   ...told(author, domain),
   callbackClass: 'renewal',
@@ -120,6 +122,7 @@ export const renewalFault = (author: Author, domain: string, attempt: number, at
   reason: pick(author.random, renewalFaults),
 });
 
+/** A challenge that failed at `at`, as the client's n-th attempt. */
 export const challengeFault = (author: Author, domain: string, attempt: number, at: number): DemoEvent => ({
   ...told(author, domain),
   callbackClass: 'challenge',
@@ -129,6 +132,7 @@ export const challengeFault = (author: Author, domain: string, attempt: number, 
   reason: pick(author.random, challengeFaults),
 });
 
+/** A warning at `at` that the certificate ends soon, for the n-th time. */
 export const expiring = (author: Author, domain: string, attempt: number, at: number): DemoEvent => ({
   ...told(author, domain),
   eventType: 'certificate_expiring',

@@ -1,6 +1,7 @@
 /** A source of numbers in 0..1 that gives the same row for the same seed (mulberry32). */
 export type Random = () => number;
 
+/** Numbers that follow from a 32-bit seed. */
 export const seeded = (seed: number): Random => {
   let state = seed >>> 0;
   return () => {
@@ -15,6 +16,7 @@ export const seeded = (seed: number): Random => {
 export const between = (random: Random, min: number, max: number): number =>
   min + Math.floor(random() * (max - min + 1));
 
+/** One of the choices, each as likely as the others. */
 export const pick = <T>(random: Random, choices: readonly [T, ...T[]]): T =>
   choices[Math.floor(random() * choices.length)] ?? choices[0];
 

@@ -7,6 +7,7 @@ const mostInFlight = 16;
 const timeoutMs = 10_000;
 const retryWaitsMs = [500, 1000, 2000, 5000];
 
+/** How and as whom events are sent. */
 export interface SendOptions {
   /** Who signs, in turn. */
   readonly targets: readonly Target[];
@@ -17,6 +18,7 @@ export interface SendOptions {
   readonly signal: AbortSignal;
 }
 
+/** What became of the events so far. */
 export interface Counts {
   /** Answered 202, `duplicates` among them. */
   accepted: number;

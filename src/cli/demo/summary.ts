@@ -10,6 +10,7 @@ export interface Summary {
   readonly incidents: Readonly<Record<string, unknown>>;
 }
 
+/** Asks for the counts of the whole server. @throws CommandError when it does not give them. */
 export const readSummary = async (api: ApiClient): Promise<Summary> => {
   const [regions, events, incidents] = await Promise.all([
     api.expect('GET', '/v1/admin/domains/cert-region-summary'),

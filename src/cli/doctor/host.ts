@@ -8,6 +8,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 
 const oldestNode = [22, 19] as const;
 
+/** Whether this Node, as in `process.versions.node`, is new enough to run the product. */
 export const checkNode = (version: string): Check => {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   return major > oldestNode[0] || (major === oldestNode[0] && minor >= oldestNode[1])

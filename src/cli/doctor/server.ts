@@ -6,6 +6,7 @@ import { type Check, fail, ok, warn } from './check.ts';
 const timeoutMs = 5000;
 const smallSkewMs = 5000;
 
+/** How a server is looked at; `now` gives epoch milliseconds. */
 export interface Probe {
   readonly fetch: typeof globalThis.fetch;
   readonly now: () => number;
