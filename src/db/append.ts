@@ -40,7 +40,7 @@ export const appendEvents = async (db: Db, group: readonly NewEvent[], groupId: 
     rows.push(event);
   }
   const created = await insertRows(db, rows, groupId);
-  const settled = new Map<string, { id: string; status: EventStatus; hash: Buffer }>();
+  const settled = new Map<string, { id: string; status: EventStatus; hash: string }>();
   for (const [key, event] of firsts) {
     if (created.has(event.id)) settled.set(key, { id: event.id, status: 'pending', hash: event.parsed.contentHash });
   }
@@ -49,7 +49,7 @@ export const appendEvents = async (db: Db, group: readonly NewEvent[], groupId: 
   return group.map((event) => {
     if (created.has(event.id)) return { kind: 'created', id: event.id };
     const first = settled.get(keyOf(event) ?? '');
-    if (first === undefined || !first.hash.equals(event.parsed.contentHash)) return { kind: 'conflict' };
+    if (first === undefined || first.hash !== event.parsed.contentHash) return { kind: 'conflict' };
     return { kind: 'duplicate', id: first.id, status: first.status };
   });
 };
@@ -77,7 +77,7 @@ const rowOf = ({ id, source, clusterId, domain, parsed, provenanceSubject, recei
   callback_action: parsed.callbackAction,
   callback_attempt: parsed.callbackAttempt,
   callback_received_at: parsed.callbackReceivedAt,
-  content_hash: parsed.contentHash.toString('hex'),
+  content_hash: parsed.contentHash,
   received_at: receivedAt,
 });
 
@@ -127,12 +127,12 @@ interface KnownRow {
   readonly cluster_id: string | null;
   readonly source_event_id: string;
   readonly status: EventStatus;
-  readonly content_hash: Buffer;
+  readonly content_hash: string;
 }
 
 const findByIdentity = async ({ sql }: Db, events: readonly NewEvent[]) => {
   const rows = await sql<KnownRow[]>`
-    select e.id, e.source, e.cluster_id, e.source_event_id, e.status, e.content_hash
+    select e.id, e.source, e.cluster_id, e.source_event_id, e.status, encode(e.content_hash, 'hex') as content_hash
     from unnest(${events.map((e) => e.source)}::text[], ${events.map((e) => e.clusterId ?? '')}::text[],
                 ${events.map((e) => e.parsed.sourceEventId ?? '')}::text[]) as k(source, cluster_id, source_event_id)
     join certificate_lifecycle_events e

@@ -1,4 +1,5 @@
 import { Hono } from 'hono';
+import { createMiddleware } from 'hono/factory';
 import type { Ctx } from '../context.ts';
 import { AppError } from '../errors.ts';
 import { customDomainRoutes } from './custom-domains.ts';
@@ -18,13 +19,14 @@ export const createApp = (ctx: Ctx, sink: IngestSink, readiness: () => Promise<R
   const app = new Hono<HttpEnv>();
   app.onError(onError);
   app.notFound((c) => problemResponse(c, new AppError('not_found', 'There is nothing at this path')));
-  // Ingest comes first: it is the hot path, and what is mounted before a middleware does not pass through it.
-  app.route('/', ingestRoutes(ctx, sink));
-  app.use(async (c, next) => {
+  const withCtx = createMiddleware<HttpEnv>(async (c, next) => {
     c.set('ctx', ctx);
     await next();
   });
+  // Not for every path: ingest is the hot one, and a middleware that matches it costs every event.
+  for (const path of ['/v1/admin/*', '/v1/domains/custom/*']) app.use(path, withCtx);
   app
+    .route('/', ingestRoutes(ctx, sink))
     .route('/', healthRoutes(readiness))
     .route('/', importRoutes())
     .route('/', domainRoutes())

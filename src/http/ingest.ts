@@ -1,5 +1,4 @@
 import { type Context, Hono } from 'hono';
-import { v7 as uuidv7 } from 'uuid';
 import type { Ctx } from '../context.ts';
 import type { Appended, NewEvent } from '../db/append.ts';
 import { findDomainName } from '../db/domain-names.ts';
@@ -8,6 +7,7 @@ import { parseEvent, type ParsedEvent } from '../lifecycle/event.ts';
 import { hashSecret, sameSecret } from './auth.ts';
 import { readBody } from './body.ts';
 import type { HttpEnv } from './env.ts';
+import { eventIds } from './event-ids.ts';
 import { claimedIdentity, decodeJson } from './event-json.ts';
 import type { GroupCommit } from './group-commit.ts';
 import { headerOf } from './header.ts';
@@ -80,6 +80,7 @@ interface Ingest {
   readonly tokenHash: Buffer | null;
   readonly signers: ReadonlyMap<string, Signer>;
   readonly signed: boolean;
+  readonly newId: ReturnType<typeof eventIds>;
 }
 
 const prepare = (ctx: Ctx, sink: IngestSink): Ingest => {
@@ -94,6 +95,7 @@ const prepare = (ctx: Ctx, sink: IngestSink): Ingest => {
     tokenHash,
     signers,
     signed: config.CERT_EVENT_REQUIRE_PROVENANCE || signers.size > 0,
+    newId: eventIds(),
   };
 };
 
@@ -147,7 +149,7 @@ const eventOf = async ({ header, body, provenance }: Authentic, ingest: Ingest):
   if (provenance === null) assertNames(source, clusterId);
   const subject = provenance?.subject ?? null;
   if (ingest.limits.perSource) await ingest.limits.assertSource(subject ?? source);
-  return { id: uuidv7(), source, clusterId, domain, parsed, provenanceSubject: subject, receivedAt };
+  return { id: ingest.newId(receivedAt), source, clusterId, domain, parsed, provenanceSubject: subject, receivedAt };
 };
 
 const answerOf = async (event: NewEvent, appended: Appended, { sink, waits }: Ingest) => {
@@ -174,7 +176,7 @@ const results = { created: 'accepted', duplicate: 'duplicate', conflict: 'confli
 export const ingestRoutes = (ctx: Ctx, sink: IngestSink) => {
   const ingest = prepare(ctx, sink);
   const { metrics, now } = ctx;
-  return new Hono<HttpEnv>().post('/v1/domains/cert-events', describeIngest, async (c) => {
+  const ingestEvent = async (c: Context<HttpEnv>) => {
     c.set('ctx', ctx);
     const started = now();
     const seen = { source: 'unknown', type: 'unknown', result: 'rejected' };
@@ -191,5 +193,7 @@ export const ingestRoutes = (ctx: Ctx, sink: IngestSink) => {
       metrics.eventsReceived.inc(seen);
       metrics.ingestDuration.observe((now() - started) / 1000);
     }
-  });
+  };
+  // The handler carries its own description: a route of a single handler skips Hono's chain of middleware.
+  return new Hono<HttpEnv>().post('/v1/domains/cert-events', Object.assign(ingestEvent, describeIngest));
 };

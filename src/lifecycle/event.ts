@@ -123,7 +123,8 @@ export interface ParsedEvent extends Omit<EventBody, 'eventType' | 'source'> {
   readonly source: string | undefined;
   readonly eventType: EventType;
   readonly happenedAt: number;
-  readonly contentHash: Buffer;
+  /** SHA-256 as 64 hex digits. */
+  readonly contentHash: string;
 }
 
 // Object.keys of the schema's own entries: exactly the fields of the body.
@@ -132,10 +133,10 @@ const plainFields = (Object.keys(eventBody.entries) as (keyof EventBody)[]).filt
 );
 
 /** Covers every field in one fixed order, so that neither the order nor the spacing of the JSON counts. */
-const hashOf = (body: EventBody, eventType: EventType): Buffer => {
+const hashOf = (body: EventBody, eventType: EventType): string => {
   const { payload } = body;
   const values = JSON.stringify([eventType, plainFields.map((name) => body[name] ?? null)]);
-  return hash('sha256', payload === undefined ? values : values + canonicalJson(payload), 'buffer');
+  return hash('sha256', payload === undefined ? values : values + canonicalJson(payload));
 };
 
 /**

@@ -14,11 +14,18 @@ export const parseTime = (value: unknown): number | null => {
   const [, year, month, day, hour, minute, seconds, fraction = '', offset = 'Z'] = match;
   const leap = seconds === '60';
   const second = leap ? '59' : seconds;
-  const wall = Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second));
-  // Date.UTC rolls 31 February over to March and 25:00 to the next day; a real date comes back unchanged.
-  const unchanged = new Date(wall).toISOString().startsWith(`${year}-${month}-${day}T${hour}:${minute}:${second}`);
+  const date = new Date(
+    Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second)),
+  );
+  // Date.UTC rolls 31 February over to March and 24:00 to the next day; of a real time, minutes and all come back unchanged.
+  const rolled =
+    date.getUTCDate() !== Number(day) ||
+    date.getUTCMonth() !== Number(month) - 1 ||
+    date.getUTCFullYear() !== Number(year);
+  const off = date.getUTCHours() !== Number(hour) || date.getUTCMinutes() !== Number(minute) || Number(second) > 59;
+  const wall = date.getTime();
   const shift = offset.length === 1 ? 0 : offsetMinutes(offset);
-  if (!unchanged || shift === null) return null;
+  if (rolled || off || shift === null) return null;
   const utc = wall - shift * 60_000;
   // A leap second (RFC 3339, section 5.7) only ever follows 23:59:59 UTC; it counts as the second after.
   if (leap && !new Date(utc).toISOString().endsWith('T23:59:59.000Z')) return null;
