@@ -116,7 +116,7 @@ export const startIngest = async (options: TestIngestOptions): Promise<TestInges
       ...(requestMs !== undefined && { requestMs }),
     },
   );
-  const agent = new Agent({ keepAlive: true, maxSockets: 64 });
+  const agent = new Agent({ keepAlive: true, maxSockets: 256 });
   return {
     port: server.port,
     db,
