@@ -16,7 +16,7 @@ import { renderMetrics } from './http/metrics-collect.ts';
 import { listen } from './http/server.ts';
 import { createMetrics } from './metrics.ts';
 import { handlersFor } from './processors/index.ts';
-import { reconcile } from './processors/reconcile.ts';
+import { reconciler } from './processors/reconcile.ts';
 import { withinMs } from './queues/bounded.ts';
 import { type Guardian, startGuardian } from './queues/guardian.ts';
 import { openQueues } from './queues/open.ts';
@@ -232,7 +232,7 @@ const startWorking = (
     workers,
     id: `${hostname().replaceAll(/[^\w]/g, '_')}_${process.pid}`,
     now,
-    reconcile: (doubtful) => reconcile(ctx, doubtful),
+    reconcile: reconciler(ctx),
     onError: (error, what) => {
       const away = isInfrastructureFault(error) || (error instanceof AppError && error.retryable);
       log[away ? 'warn' : 'error']({ why: messageOf(error) }, `failed at ${what}`);

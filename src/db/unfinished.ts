@@ -43,12 +43,17 @@ export const singlePending = ({ sql }: Db, before: number): AsyncGenerator<Singl
       order by id limit ${pageSize}`,
   );
 
-/** All dead letters. */
-export const deadLetters = ({ sql }: Db): AsyncGenerator<Single[]> =>
+/** All dead letters that were given up in this time (epoch ms). */
+export const deadLetters = (
+  { sql }: Db,
+  { from, before }: { readonly from: number; readonly before: number },
+): AsyncGenerator<Single[]> =>
   pages(
     (after) => sql<Single[]>`
       select id, generation, retry_count, null::float8 as due_at from certificate_lifecycle_events
-      where status = 'failed' and id > ${after} order by id limit ${pageSize}`,
+      where status = 'failed' and updated_at >= to_timestamp(${from} / 1000.0) and updated_at < to_timestamp(${before} / 1000.0)
+        and id > ${after}
+      order by id limit ${pageSize}`,
   );
 
 /** Moves events whose group's job is gone into a new group; those applied meanwhile stay out. Returns the ones moved. */

@@ -14,6 +14,8 @@ import type { EventJob } from '../queues/queues.ts';
 
 // An event this young may still be on its way from the commit to the queue.
 const graceMs = 10_000;
+// A dead letter may have been given up by a process that died before it could show it, and no other was there.
+const firstLookBackMs = 86_400_000;
 const jobsAtOnce = 1000;
 
 const chunks = <T>(items: readonly T[], size: number): T[][] =>
@@ -57,19 +59,25 @@ export interface Reconciled {
 }
 
 /**
- * Queues again whatever the ledger says is unfinished and no queue carries. Complete: it walks all pending events.
+ * Makes what queues again whatever the ledger says is unfinished and no queue carries. Complete: it walks all pending
+ * events. Dead letters, whose jobs only show them, are gone through from where this process was the last time.
  *
- * @param doubtful the queue's store may have lost anything: events of any age count, and dead letters are shown in it again
- * @returns null when another process is at it
+ * Its argument: the queue's store may have lost anything, so that events of any age count and all dead letters are shown
+ * again. It resolves to null when another process is at it.
  */
-export const reconcile = (ctx: Ctx, doubtful: boolean): Promise<Reconciled | null> =>
-  exclusively(ctx.db, async () => {
-    const started = ctx.now();
-    const before = doubtful ? started + 60_000 : started - graceMs;
-    let requeued = 0;
-    for await (const page of groupedPending(ctx.db, before)) requeued += await requeueGroups(ctx, page);
-    for await (const page of singlePending(ctx.db, before)) requeued += await requeueSingles(ctx, page, false);
-    if (doubtful) for await (const page of deadLetters(ctx.db)) await requeueSingles(ctx, page, true);
-    if (requeued > 0) ctx.metrics.reconciled.inc(requeued);
-    return { requeued, ms: ctx.now() - started };
-  });
+export const reconciler = (ctx: Ctx): ((doubtful: boolean) => Promise<Reconciled | null>) => {
+  let shownUntil = ctx.now() - firstLookBackMs;
+  return (doubtful) =>
+    exclusively(ctx.db, async () => {
+      const started = ctx.now();
+      const before = doubtful ? started + 60_000 : started - graceMs;
+      let requeued = 0;
+      for await (const page of groupedPending(ctx.db, before)) requeued += await requeueGroups(ctx, page);
+      for await (const page of singlePending(ctx.db, before)) requeued += await requeueSingles(ctx, page, false);
+      const given = { from: doubtful ? 0 : shownUntil, before };
+      for await (const page of deadLetters(ctx.db, given)) await requeueSingles(ctx, page, true);
+      shownUntil = started - graceMs;
+      if (requeued > 0) ctx.metrics.reconciled.inc(requeued);
+      return { requeued, ms: ctx.now() - started };
+    });
+};
