@@ -32,12 +32,12 @@ const hold = async (lock: string): Promise<{ release: () => Promise<void> }> => 
   };
 };
 
-const untilWaiting = (count = 1): Promise<unknown> =>
+const untilWaiting = (count = 1, event = '%'): Promise<unknown> =>
   waitFor(
     async () => {
       const rows = await site.sql`
         select 1 from pg_stat_activity
-        where datname = current_database() and application_name = 'notafter' and wait_event_type = 'Lock'`;
+        where datname = current_database() and application_name = 'notafter' and wait_event_type = 'Lock' and wait_event like ${event}`;
       return rows.length >= count;
     },
     { timeoutMs: 15_000, what: `${count} transactions to wait for the lock` },
@@ -54,6 +54,16 @@ const failuresOf = async (domain: string): Promise<{ count: number; outcomes: st
 };
 
 const once = { count: 1, outcomes: ['applied'] };
+
+const commitLock = 'select pg_advisory_xact_lock(4711)';
+/** From now on a commit waits at its very end for the lock; the database carries it out although nobody is there to be told. */
+const holdCommits = () =>
+  site.sql.unsafe(`
+    create function hold_commit() returns trigger language plpgsql as $$
+      begin perform pg_advisory_xact_lock(4711); return null; end $$;
+    create constraint trigger hold_commit after update on certificate_lifecycle_events
+      deferrable initially deferred for each row execute function hold_commit();`);
+const letCommit = () => site.sql`drop function hold_commit() cascade`;
 
 const newDomain = (): Promise<string> => register(api.url, `${randomUUID()}.example.net`);
 const rowOf = (domain: string): string => `select 1 from custom_domains where domain = '${domain}' for update`;
@@ -96,15 +106,10 @@ describe('a worker that is killed', { timeout: 60_000 }, () => {
   });
 
   it('between its commit and the end of its job does not make another apply it again', async () => {
-    // At its very end the commit waits for us; the database carries it out although nobody is there to be told.
-    await site.sql.unsafe(`
-      create function hold_commit() returns trigger language plpgsql as $$
-        begin perform pg_advisory_xact_lock(4711); return null; end $$;
-      create constraint trigger hold_commit after update on certificate_lifecycle_events
-        deferrable initially deferred for each row execute function hold_commit();`);
+    await holdCommits();
     const first = await site.start('work');
     const domain = await newDomain();
-    const lock = await hold('select pg_advisory_xact_lock(4711)');
+    const lock = await hold(commitLock);
     const id = await accept(domain);
     await untilWaiting();
     const second = await site.start('work');
@@ -113,9 +118,32 @@ describe('a worker that is killed', { timeout: 60_000 }, () => {
     await untilApplied(site.sql, id);
     expect(await site.ask((redis) => redis.llen('{notafter}:cert-events:active'))).toBe(1);
     await untilJobDone(id);
-    await site.sql`drop function hold_commit() cascade`;
+    await letCommit();
     expect(await failuresOf(domain)).toEqual(once);
     expect(await flawsOf(site.sql)).toEqual([]);
+    await second.kill9();
+  });
+
+  it('before it could show a dead letter leaves that to another', async () => {
+    const first = await site.start('work');
+    const domain = await newDomain();
+    const row = await hold(rowOf(domain));
+    const id = await accept(domain);
+    await site.sql`update certificate_lifecycle_events set event_type = 'revoked' where id = ${id}`;
+    await holdCommits();
+    const lock = await hold(commitLock);
+    await row.release();
+    await untilWaiting(1, 'advisory');
+    const second = await site.start('work');
+    await first.kill9();
+    await lock.release();
+    await waitFor(() => site.ask((redis) => redis.zscore('{notafter}:cert-events:failed', `${id}-0`)), {
+      timeoutMs: 30_000,
+      what: 'the dead letter',
+    });
+    await letCommit();
+    const tries = await site.sql`select 1 from cert_event_attempts where event_id = ${id}`;
+    expect(tries).toHaveLength(1);
     await second.kill9();
   });
 
