@@ -396,6 +396,17 @@ describe.each(backends)('the pipe with its queues in %s', (backend) => {
       await untilApplied(sql, id);
       expect(await pipe().row(id)).toMatchObject({ generation: 0, outcome: 'applied', dlq_replay_count: 1 });
     });
+
+    it('whose last try runs a second time stays given up', async () => {
+      const { sql, queues } = pipe();
+      const { id } = await spoilAndFail(await newDomain());
+      await waitFor(async () => (await jobState(id, 0)) === 'failed', { what: 'the job in the failed set' });
+      // As when a worker dies between the commit of that try and the end of its job.
+      await queues.enqueueEvents([{ id, generation: 0, tries: 0, delayMs: 0, again: true }]);
+      await waitFor(async () => (await jobState(id, 0)) === 'failed', { what: 'the job in the failed set again' });
+      expect(await pipe().row(id)).toMatchObject({ status: 'failed', retry_count: 1, dlq_replay_count: 0 });
+      expect(await sql`select 1 from cert_event_attempts where event_id = ${id}`).toHaveLength(1);
+    });
   });
 
   describe('a replay of an applied event', () => {
