@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { mixedEvents, registerMany, startLoad } from '../support/driver.ts';
+import { eventBody, mixedEvents, registerMany, send, startLoad } from '../support/driver.ts';
 import { countOf, flawsOf, untilSettled } from '../support/ledger.ts';
 import type { TestPostgres } from '../support/postgres.ts';
 import type { App } from '../support/process.ts';
 import { waitFor } from '../support/wait.ts';
-import { openSite, report, type Site, stopAtOnce } from './site.ts';
+import { openSite, report, signalPostgres, type Site, stopAtOnce } from './site.ts';
 
 let site: Site;
 let postgres: TestPostgres;
@@ -49,6 +49,27 @@ describe('Postgres', { timeout: 60_000 }, () => {
     expect(load.split).toEqual([]);
     expect(await flawsOf(site.sql, load.acked)).toEqual([]);
     expect(await countOf(site.sql, 'failed')).toBe(0);
+  });
+
+  it('that takes connections and never answers is told as 503, and what it commits after all is kept', async () => {
+    const [domain = ''] = await registerMany(api.url, 1, 'stopped.example');
+    const bodies = Array.from({ length: 30 }, () => eventBody(domain, 'renewal_failed'));
+    signalPostgres(postgres, 'SIGSTOP');
+    const started = performance.now();
+    const answers = await Promise.all(bodies.map((body) => send(api.url, body)));
+    report('s until a database that does not answer is told as 503', (performance.now() - started) / 1000);
+    signalPostgres(postgres, 'SIGCONT');
+    expect(new Set(answers.map(({ status, headers }) => `${status} ${headers.get('retry-after')}`))).toEqual(
+      new Set(['503 2']),
+    );
+    const again = await Promise.all(bodies.map((body) => send(api.url, body)));
+    expect(new Set(again.map(({ status }) => status))).toEqual(new Set([202]));
+    const acked = bodies.map((body, index) => [body.sourceEventId, String(again[index]?.body['eventId'])] as const);
+    await untilSettled(site.sql);
+    expect(await flawsOf(site.sql, new Map(acked))).toEqual([]);
+    const [row] = await site.sql<{ n: number }[]>`
+      select cert_failure_count as n from custom_domains where domain = ${domain}`;
+    expect(row?.n).toBe(30);
   });
 
   it('whose connections are cut again and again costs no event and no try', async () => {
