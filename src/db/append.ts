@@ -81,6 +81,7 @@ const rowOf = ({ id, source, clusterId, domain, parsed, provenanceSubject, recei
   received_at: receivedAt,
 });
 
+// The lateral lookup keeps the order given, and never reads the whole of the domains as a hash join does.
 const insertRows = async (
   { sql }: Db,
   unsorted: readonly NewEvent[],
@@ -104,7 +105,7 @@ const insertRows = async (
         g.reason, g.payload, g.subject, g.subject is not null, g.callback_class, g.callback_action, g.callback_attempt,
         to_timestamp(g.callback_received_at / 1000), ${groupId}, decode(g.content_hash, 'hex'),
         to_timestamp(g.received_at / 1000), to_timestamp(g.received_at / 1000)
-      from given g left join custom_domains d on d.domain = g.domain
+      from given g left join lateral (select id, org_id from custom_domains where domain = g.domain limit 1) d on true
       on conflict (source, coalesce(cluster_id, ''), source_event_id) where source_event_id is not null do nothing
       returning id, source, cluster_id, event_type, created_at
     ), seen as (

@@ -223,6 +223,31 @@ describe('two processes that write the same identities', () => {
   });
   afterAll(() => database.drop());
 
+  it('take them in one order, however many domains there are', async () => {
+    const db = connectDb(database.url, { max: 1, name: 'writer' });
+    for (const [from, to] of [[0, 0] as const, [1, 1000] as const, [1001, 20_000] as const]) {
+      await db.sql`
+        insert into custom_domains (id, domain, verification_token, tls_status)
+        select gen_random_uuid(), 'd' || i || '.example.com', 'token', 'issued' from generate_series(${from}::int, ${to}::int) i`;
+      await db.sql`analyze custom_domains`;
+      const names = many(100, (index) => `d${(index * 37) % 100}.example.com`);
+      const group = names.map((domain, index): NewEvent => {
+        const sourceEventId = `${to}-${(index * 61) % 100}`;
+        const parsed = parseEvent({ sourceEventId, domain, eventType: 'renewal_succeeded' }, 0);
+        return { id: uuidv7(), source: 'a', clusterId: 'b', domain, parsed, provenanceSubject: null, receivedAt: 0 };
+      });
+      const groupId = uuidv7();
+      await appendEvents(db, group, groupId);
+      const rows = await db.sql<{ name: string }[]>`
+        select source_event_id as name from certificate_lifecycle_events where group_id = ${groupId} order by ctid`;
+      const written = rows.map(({ name }) => name);
+      expect(written).toHaveLength(100);
+      expect(written).toEqual(written.toSorted((a, b) => (a < b ? -1 : 1)));
+    }
+    await db.sql`truncate certificate_lifecycle_events, cert_sources cascade`;
+    await db.close();
+  });
+
   it('never end in a deadlock, and write each once', async () => {
     const pools = [1, 2].map((n) => connectDb(database.url, { max: 4, name: `writer ${n}` }));
     const random = seeded(7);
