@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { envWithNode, npmCommand, root, run, say } from './exec.mjs';
+import { envWithNode, machineSettings, npmCommand, root, run, say } from './exec.mjs';
 import { nodeLink } from './node.mjs';
 
 const modules = path.join(root, 'node_modules');
@@ -29,7 +29,7 @@ export async function installDeps() {
   await run(file, [...args, 'ci', ...flags], {
     failure:
       'npm ci failed; check that npm reaches its registry and that its cache folder is writable, then run this again',
-    env: envWithNode(nodeLink),
+    env: { ...envWithNode(nodeLink), ...machineSettings() },
   });
   await runAllowedScripts();
   writeFileSync(stampFile, stamp());

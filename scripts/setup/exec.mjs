@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -54,4 +54,15 @@ export function npmCommand(node = process.execPath) {
 /** The environment for a child that has to find `node` first on its PATH. */
 export function envWithNode(node) {
   return { ...process.env, PATH: `${path.dirname(node)}${path.delimiter}${process.env.PATH ?? ''}` };
+}
+
+/**
+ * npm looks for the machine's settings (registry, certificates) beside the Node that runs it. Under another Node it has to be
+ * told where they are; a script that npm itself started is told already.
+ */
+export function machineSettings() {
+  if (process.env.npm_config_globalconfig) return {};
+  const { status, stdout } = spawnSync('npm', ['config', 'get', 'globalconfig'], { encoding: 'utf8' });
+  const file = status === 0 ? stdout.trim() : '';
+  return file === '' ? {} : { npm_config_globalconfig: file };
 }

@@ -83,7 +83,7 @@ async function fetchNode() {
   const failure = `could not fetch Node ${version}; check that npm reaches its registry, or install Node.js ${MINIMUM.join('.')} or newer`;
   const flags = ['--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
   try {
-    await run(file, [...args, 'install', '--prefix', temporary, ...flags, `${name}@${version}`], {
+    await run(file, [...args, 'install', ...flags, `${name}@${version}`], {
       failure,
       cwd: temporary,
     });
