@@ -24,7 +24,7 @@ function drizzleKit(command, copy, ...more) {
 function problem(copy) {
   const check = drizzleKit('check', copy);
   if (!check.includes("Everything's fine")) return `the migrations disagree with one another\n${check}`;
-  const generate = drizzleKit('generate', copy, '--schema', './src/db/schema.ts');
+  const generate = drizzleKit('generate', copy, '--schema', './src/db/schema*.ts');
   if (generate.includes('No schema changes')) return undefined;
   return 'the schema has changes without a migration; run: npm run db:generate -- --name INTENT';
 }

@@ -1,7 +1,6 @@
-import { sql as drizzleSql } from 'drizzle-orm';
-import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
 import { AppError, StartError } from '../errors.ts';
+import { drizzle, type PostgresJsDatabase, sql as drizzleSql } from './drizzle.ts';
 import * as schema from './schema.ts';
 import { guardTransactions } from './transactions.ts';
 

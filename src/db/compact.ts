@@ -1,5 +1,5 @@
-import { sql } from 'drizzle-orm';
 import type { Db } from './client.ts';
+import { sql } from './drizzle.ts';
 
 /** Folds the deltas of the kept counts together. Runs at any time, beside readers and writers. */
 export const compactCounts = async ({ orm }: Db): Promise<void> => {

@@ -1,4 +1,3 @@
-import { getTableColumns, type SQL, sql } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
 import { AppError } from '../errors.ts';
 import type { DomainPatch } from '../lifecycle/domain-input.ts';
@@ -12,6 +11,7 @@ import {
   type SettingColumns,
   unchanged,
 } from './domain-row.ts';
+import { getTableColumns, type SQL, sql } from './drizzle.ts';
 import { customDomains } from './schema.ts';
 import { type Route, tunnelsFor } from './tunnels.ts';
 

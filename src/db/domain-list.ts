@@ -1,7 +1,7 @@
-import { and, eq, getTableColumns, or, type SQL, sql } from 'drizzle-orm';
 import type { TlsStatus } from '../lifecycle/types.ts';
 import type { Db } from './client.ts';
 import type { DomainRow } from './domain-row.ts';
+import { and, eq, getTableColumns, or, type SQL, sql } from './drizzle.ts';
 import { customDomains } from './schema.ts';
 
 /** A name begins with `prefix`, or ends with `suffix` (which begins with a dot). */

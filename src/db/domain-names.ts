@@ -1,5 +1,5 @@
-import { eq } from 'drizzle-orm';
 import type { Db } from './client.ts';
+import { eq } from './drizzle.ts';
 import { customDomains } from './schema.ts';
 
 /** The name of a registered domain; null when there is none with this id. */

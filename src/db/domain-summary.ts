@@ -1,7 +1,7 @@
-import { eq, sql } from 'drizzle-orm';
 import type { TlsStatus } from '../lifecycle/types.ts';
 import type { Db } from './client.ts';
-import { domainCounts } from './schema.ts';
+import { eq, sql } from './drizzle.ts';
+import { domainCounts } from './schema-counts.ts';
 
 /** How the domains of one region stand; `unassigned` is no region. */
 export interface RegionSummary extends Readonly<Record<TlsStatus, number>> {

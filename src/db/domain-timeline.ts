@@ -1,6 +1,6 @@
-import { and, desc, eq, getTableColumns, isNull, lt, or } from 'drizzle-orm';
 import type { Db } from './client.ts';
 import type { DomainRow } from './domain-row.ts';
+import { and, desc, eq, getTableColumns, isNull, lt, or } from './drizzle.ts';
 import { events, incidents } from './schema.ts';
 
 const { content_hash: _hash, group_id: _group, payload_json: _payload, ...eventColumns } = getTableColumns(events);

@@ -1,9 +1,9 @@
-import { and, eq, isNotNull, ne, sql } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
 import { AppError } from '../errors.ts';
 import type { DomainPatch } from '../lifecycle/domain-input.ts';
 import type { Db } from './client.ts';
 import { type Clock, type DomainRow, newVerificationToken, type OrmTx, patched, unchanged } from './domain-row.ts';
+import { and, eq, isNotNull, ne, sql } from './drizzle.ts';
 import { customDomains, events, incidents } from './schema.ts';
 import { tunnelsFor } from './tunnels.ts';
 

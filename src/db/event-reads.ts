@@ -1,7 +1,8 @@
-import { and, asc, desc, eq, getTableColumns, gte, isNotNull, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
 import type { ErrorClass, EventStatus, EventType } from '../lifecycle/types.ts';
 import type { Db } from './client.ts';
-import { customDomains, eventAttempts, eventCounts, eventHours, eventReplays, events, incidents } from './schema.ts';
+import { and, asc, desc, eq, getTableColumns, gte, isNotNull, isNull, lt, or, type SQL, sql } from './drizzle.ts';
+import { eventCounts, eventHours } from './schema-counts.ts';
+import { customDomains, eventAttempts, eventReplays, events, incidents } from './schema.ts';
 import { firstIdAt } from './uuid-time.ts';
 
 /** Filters of the ledger; `since` (inclusive) and `until` (exclusive) are epoch milliseconds of receipt. */

@@ -1,7 +1,8 @@
-import { and, eq, gt, lte, type SQL, sql } from 'drizzle-orm';
 import { type TlsStatus, tlsStatuses } from '../lifecycle/types.ts';
 import type { Db } from './client.ts';
-import { customDomains, domainCounts, eventCounts, events } from './schema.ts';
+import { and, eq, gt, lte, type SQL, sql } from './drizzle.ts';
+import { domainCounts, eventCounts } from './schema-counts.ts';
+import { customDomains, events } from './schema.ts';
 
 export interface Gauges {
   /** Every status, also those that no domain has. */

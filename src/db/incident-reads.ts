@@ -1,7 +1,8 @@
-import { and, desc, eq, getTableColumns, lt, ne, type SQL, sql } from 'drizzle-orm';
 import type { IncidentStatus, IncidentTier, IncidentType } from '../lifecycle/types.ts';
 import type { Db } from './client.ts';
-import { incidentCounts, incidents } from './schema.ts';
+import { and, desc, eq, getTableColumns, lt, ne, type SQL, sql } from './drizzle.ts';
+import { incidentCounts } from './schema-counts.ts';
+import { incidents } from './schema.ts';
 
 export interface IncidentFilter {
   readonly status?: IncidentStatus | undefined;

@@ -1,6 +1,5 @@
-import { sql } from 'drizzle-orm';
-import { readMigrationFiles } from 'drizzle-orm/migrator';
 import type { Db } from './client.ts';
+import { readMigrationFiles, sql } from './drizzle.ts';
 import { migrationsFolder } from './migrate.ts';
 
 /** What an operator wants to know of a database; read without changing anything. */

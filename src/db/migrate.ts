@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { drizzle } from 'drizzle-orm/postgres-js';
-import { migrate as runMigrations } from 'drizzle-orm/postgres-js/migrator';
 import postgres from 'postgres';
 import { StartError } from '../errors.ts';
+import { drizzle, runMigrations } from './drizzle.ts';
 
 // 'nota' in ASCII; any other program on this database must simply not use the same number.
 const lockKey = 0x6e6f7461;

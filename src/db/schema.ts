@@ -1,21 +1,3 @@
-import { sql } from 'drizzle-orm';
-import {
-  bigint,
-  bigserial,
-  boolean,
-  check,
-  customType,
-  index,
-  integer,
-  jsonb,
-  pgTable,
-  pgView,
-  smallint,
-  text,
-  timestamp,
-  uniqueIndex,
-  uuid,
-} from 'drizzle-orm/pg-core';
 import type {
   CallbackAction,
   CallbackClass,
@@ -29,6 +11,24 @@ import type {
   TlsMode,
   TlsStatus,
 } from '../lifecycle/types.ts';
+import {
+  bigint,
+  bigserial,
+  boolean,
+  check,
+  customType,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  pgView,
+  smallint,
+  sql,
+  text,
+  timestamp,
+  uniqueIndex,
+  uuid,
+} from './drizzle.ts';
 
 /** Host names compare byte by byte, so that a prefix search can use the index and pages are in one order everywhere. */
 const hostname = customType<{ data: string }>({ dataType: () => 'text collate "C"' });
@@ -263,42 +263,3 @@ export const sourceActivity = pgView('cert_event_source_activity', {
          e.status as last_status, s.events_total, s.signature_failures, s.last_seen_at
   from ${certSources} s
   left join ${events} e on e.id = s.last_event_id`);
-
-/**
- * Counts kept by triggers as signed deltas and folded together now and then: a sum over a few rows instead of a scan over
- * millions, and no row that every writer waits for.
- */
-export const domainCounts = pgTable('domain_counts', {
-  org_id: text('org_id'),
-  region: text('region'),
-  tls_status: text('tls_status').$type<TlsStatus>().notNull(),
-  n: bigint('n', { mode: 'number' }).notNull(),
-  last_event_at: at('last_event_at'),
-});
-
-export const eventCounts = pgTable('event_counts', {
-  org_id: text('org_id'),
-  source: text('source').notNull(),
-  cluster_id: text('cluster_id'),
-  event_type: text('event_type').$type<EventType>().notNull(),
-  status: text('status').$type<EventStatus>().notNull(),
-  error_class: text('error_class').$type<ErrorClass>(),
-  resolved: boolean('resolved').notNull(),
-  n: bigint('n', { mode: 'number' }).notNull(),
-});
-
-/** Events by hour of receipt, counted from 1970. */
-export const eventHours = pgTable('event_hours', {
-  hour: integer('hour').notNull(),
-  n: bigint('n', { mode: 'number' }).notNull(),
-});
-
-export const incidentCounts = pgTable('incident_counts', {
-  org_id: text('org_id'),
-  source: text('source'),
-  cluster_id: text('cluster_id'),
-  incident_type: text('incident_type').$type<IncidentType>().notNull(),
-  tier: smallint('tier').$type<1 | 2 | 3>().notNull(),
-  status: text('status').$type<IncidentStatus>().notNull(),
-  n: bigint('n', { mode: 'number' }).notNull(),
-});

@@ -1,6 +1,6 @@
-import { and, asc, eq, sql } from 'drizzle-orm';
 import type { EventStatus } from '../lifecycle/types.ts';
 import type { Db } from './client.ts';
+import { and, asc, eq, sql } from './drizzle.ts';
 import { sourceActivity } from './schema.ts';
 
 export interface SourceFilter {

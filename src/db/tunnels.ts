@@ -1,6 +1,6 @@
-import { type SQL, sql } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
 import type { OrmTx } from './domain-row.ts';
+import { type SQL, sql } from './drizzle.ts';
 
 /** A route's end: the tunnel of an organisation (null: of none) in a region. */
 export interface Route {

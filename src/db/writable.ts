@@ -1,5 +1,5 @@
-import { sql } from 'drizzle-orm';
 import type { Db } from './client.ts';
+import { sql } from './drizzle.ts';
 
 /** Whether this server takes writes now; throws when it does not answer. */
 export const isWritable = async ({ orm }: Db): Promise<boolean> => {

@@ -112,7 +112,7 @@ export const ingestSink = (ctx: Ctx): RunningSink => {
     }
   };
   const commits = groupCommit(
-    { maxSize: config.CERT_EVENT_BATCH_SIZE, limit: config.CERT_INGEST_QUEUE_LIMIT, lanes: 1 },
+    { maxSize: config.CERT_EVENT_BATCH_SIZE, limit: config.CERT_INGEST_QUEUE_LIMIT, lanes: 2 },
     commit,
   );
   return {
