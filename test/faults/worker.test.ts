@@ -68,16 +68,20 @@ const letCommit = () => site.sql`drop function hold_commit() cascade`;
 const newDomain = (): Promise<string> => register(api.url, `${randomUUID()}.example.net`);
 const rowOf = (domain: string): string => `select 1 from custom_domains where domain = '${domain}' for update`;
 
+/** The id of the job that carries the event's group. */
+const groupOf = async (id: string): Promise<string> => {
+  const [row] = await site.sql<
+    { group_id: string }[]
+  >`select group_id from certificate_lifecycle_events where id = ${id}`;
+  return row?.group_id ?? '';
+};
+
 /** Waits until the event's group is among the jobs that were done. */
 const untilJobDone = (id: string): Promise<unknown> =>
   waitFor(
     async () => {
-      const [row] = await site.sql<
-        { group_id: string }[]
-      >`select group_id from certificate_lifecycle_events where id = ${id}`;
-      return (
-        (await site.ask((redis) => redis.zscore('{notafter}:cert-events:completed', row?.group_id ?? ''))) !== null
-      );
+      const group = await groupOf(id);
+      return (await site.ask((redis) => redis.zscore('{notafter}:cert-events:completed', group))) !== null;
     },
     { timeoutMs: 15_000, intervalMs: 100, what: 'the job to be done' },
   );
@@ -152,6 +156,7 @@ describe('a worker that is killed', { timeout: 60_000 }, () => {
     const lock = await hold(rowOf(domain));
     let worker = await site.start('work');
     const id = await accept(domain);
+    const job = await groupOf(id);
     for (const round of [1, 2]) {
       // The backend of a killed worker goes on waiting for the lock.
       await untilWaiting(round);
@@ -163,6 +168,8 @@ describe('a worker that is killed', { timeout: 60_000 }, () => {
     await lock.release();
     await untilApplied(site.sql, id);
     await untilJobDone(id);
+    // Nobody had to come to its help with another job.
+    expect(await groupOf(id)).toBe(job);
     expect(await failuresOf(domain)).toEqual(once);
     expect(await flawsOf(site.sql)).toEqual([]);
     await worker.kill9();
