@@ -223,7 +223,7 @@ const startWorking = (
     baseBackoffSeconds: config.CERT_EVENT_BASE_BACKOFF_SECONDS,
     now,
     onError: (error) => log.debug({ why: messageOf(error) }, 'worker error'),
-    onJob: (line) => log.info(line, 'job'),
+    onJob: (line) => log[line.queue === 'maintenance' ? 'debug' : 'info'](line, 'job'),
   });
   cleanup.add('workers', 8000, () => workers.close(6000));
   const guardian = startGuardian({

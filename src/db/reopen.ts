@@ -19,6 +19,23 @@ export const reopenUnresolved = async ({ sql }: Db, domains: readonly string[], 
     where domain = any(${[...domains]}::text[]) and domain_id is null and status <> 'applied'
     returning id, generation, retry_count`;
 
+/**
+ * Makes events pending again that failed for want of a domain that is registered by now: their registration ended between
+ * its commit and {@link reopenUnresolved}. At most `limit` of them, last touched before `before` (epoch ms).
+ */
+export const reopenRegistered = async (
+  { sql }: Db,
+  { before, limit, now }: { before: number; limit: number; now: number },
+): Promise<Reopened[]> =>
+  sql<Reopened[]>`
+    update certificate_lifecycle_events
+    set status = 'pending', generation = generation + 1, retry_count = 0, next_retry_at = null, updated_at = to_timestamp(${now} / 1000.0)
+    where id in (
+      select e.id from certificate_lifecycle_events e join custom_domains d on d.domain = e.domain
+      where e.domain_id is null and e.error_class = 'unresolved' and e.updated_at < to_timestamp(${before} / 1000.0)
+      limit ${limit} for update of e skip locked)
+    returning id, generation, retry_count`;
+
 export interface Replay {
   readonly id: string;
   readonly actor: string;

@@ -1,5 +1,6 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Ctx } from '../context.ts';
+import { reopenRegistered } from '../db/reopen.ts';
 import {
   deadLetters,
   exclusively,
@@ -53,6 +54,18 @@ const requeueSingles = async (ctx: Ctx, page: readonly Single[], dead: boolean):
   return orphans.length;
 };
 
+/** Events that failed before their domain was registered, by a registration that did not live to reopen them. */
+const reopenLeft = async (ctx: Ctx, before: number): Promise<number> => {
+  let reopened = 0;
+  for (;;) {
+    const rows = await reopenRegistered(ctx.db, { before, limit: jobsAtOnce, now: ctx.now() });
+    const jobs = rows.map((row) => jobOf({ ...row, due_at: null }, ctx.now()));
+    if (jobs.length > 0) await ctx.queues.enqueueEvents(jobs);
+    reopened += rows.length;
+    if (rows.length < jobsAtOnce) return reopened;
+  }
+};
+
 export interface Reconciled {
   readonly requeued: number;
   readonly ms: number;
@@ -71,7 +84,7 @@ export const reconciler = (ctx: Ctx): ((doubtful: boolean) => Promise<Reconciled
     exclusively(ctx.db, async () => {
       const started = ctx.now();
       const before = doubtful ? started + 60_000 : started - graceMs;
-      let requeued = 0;
+      let requeued = await reopenLeft(ctx, started - graceMs);
       for await (const page of groupedPending(ctx.db, before)) requeued += await requeueGroups(ctx, page);
       for await (const page of singlePending(ctx.db, before)) requeued += await requeueSingles(ctx, page, false);
       const given = { from: doubtful ? 0 : shownUntil, before };

@@ -382,6 +382,20 @@ describe.each(backends)('the pipe with its queues in %s', (backend) => {
       expect(await pipe().row(id)).toMatchObject({ generation: 1, retry_count: 0, outcome: 'applied' });
     });
 
+    it('is applied also when the registration of its domain did not live to say so', { timeout: 40_000 }, async () => {
+      const { sql } = pipe();
+      const [domain, other] = [newName(), newName()];
+      const id = await accept(eventBody(domain, 'renewal_failed'));
+      await pipe().untilRow(id, 'a failed try', ({ retry_count }) => retry_count > 0);
+      await sql`
+        update certificate_lifecycle_events set status = 'failed', retry_count = 6, updated_at = now() - interval '1 minute'
+        where id = ${id}`;
+      await register(pipe().url, other);
+      await sql`update custom_domains set domain = ${domain} where domain = ${other}`;
+      await untilApplied(sql, id, 30_000);
+      expect(await pipe().row(id)).toMatchObject({ generation: 1, outcome: 'applied' });
+    });
+
     it('that somebody retries in the queue itself is followed by the ledger', async () => {
       const { sql, queue } = pipe();
       const domain = await newDomain();
