@@ -9,7 +9,7 @@ const never = (): Promise<never> => new Promise(() => undefined);
  * how the work ended once its connection is gone; it rejects the transaction by itself when the connection closes.
  */
 export const guardTransactions = (sql: postgres.Sql, isConnectionLost: (error: unknown) => boolean): void => {
-  const { begin } = sql;
+  const begin = sql.begin.bind(sql);
   const guarded = async <T>(work: (tx: postgres.TransactionSql) => T | Promise<T>) => {
     let lost = false;
     try {

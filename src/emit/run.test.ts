@@ -176,7 +176,12 @@ describe('emitEvents', () => {
         run(failuresOf(`${name}.example`), { sleep: (ms) => new Promise((r) => setTimeout(r, ms)) }),
       ),
     );
-    expect(acceptedDomains().toSorted()).toEqual(['a.example', 'b.example', 'c.example', 'd.example']);
+    expect(acceptedDomains().toSorted((a, b) => a.localeCompare(b))).toEqual([
+      'a.example',
+      'b.example',
+      'c.example',
+      'd.example',
+    ]);
     expect(reports.map(exitCodeOf)).toEqual([0, 0, 0, 0]);
     expect(spooled()).toEqual([]);
   });

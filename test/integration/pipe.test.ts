@@ -53,8 +53,13 @@ interface Pipe {
   readonly dataDir: string;
   /** An event for a domain that nobody registers, sent when the pipe was opened. */
   readonly doomed: Promise<string>;
-  row(id: string): Promise<EventRow>;
-  untilRow(id: string, what: string, holds: (row: EventRow) => boolean, timeoutMs?: number): Promise<EventRow>;
+  readonly row: (id: string) => Promise<EventRow>;
+  readonly untilRow: (
+    id: string,
+    what: string,
+    holds: (row: EventRow) => boolean,
+    timeoutMs?: number,
+  ) => Promise<EventRow>;
 }
 
 const accepted = async (url: string, body: EventBody): Promise<string> => {
@@ -400,13 +405,11 @@ describe.each(backends)('the pipe with its queues in %s', (backend) => {
       const { sql, queue } = pipe();
       const domain = await newDomain();
       const { id } = await spoilAndFail(domain);
-      const job = await waitFor(async () =>
-        (await jobState(id, 0)) === 'failed' ? (queue as { getJob?: unknown }) : null,
-      );
+      await waitFor(async () => (await jobState(id, 0)) === 'failed');
       await mend(id);
       // The queue's own handle: what a dashboard calls.
-      const { getJob } = job as { getJob(id: string): Promise<{ retry(): Promise<void> } | undefined> };
-      await (await getJob.call(queue, eventJobId(id, 0)))?.retry();
+      const whole = queue as typeof queue & { getJob(id: string): Promise<{ retry(): Promise<void> } | undefined> };
+      await (await whole.getJob(eventJobId(id, 0)))?.retry();
       await untilApplied(sql, id);
       expect(await pipe().row(id)).toMatchObject({ generation: 0, outcome: 'applied', dlq_replay_count: 1 });
     });
