@@ -176,7 +176,7 @@ describe('emitEvents', () => {
         run(failuresOf(`${name}.example`), { sleep: (ms) => new Promise((r) => setTimeout(r, ms)) }),
       ),
     );
-    expect(acceptedDomains().toSorted((a, b) => a.localeCompare(b))).toEqual([
+    expect(acceptedDomains().toSorted((a, b) => String(a).localeCompare(String(b)))).toEqual([
       'a.example',
       'b.example',
       'c.example',

@@ -10,16 +10,7 @@ import { eventDetail, eventList, replayAnswer } from './answers.ts';
 import { requireRole } from './auth.ts';
 import type { HttpEnv } from './env.ts';
 import { attemptsOf, timelineOf } from './event-timeline.ts';
-import {
-  filterText,
-  idOfCursor,
-  pathId,
-  queryDomain,
-  queryTime,
-  remark,
-  strictBody,
-  strictQuery,
-} from './filters.ts';
+import { filterText, idOfCursor, pathId, queryDomain, queryTime, remark, strictBody, strictQuery } from './filters.ts';
 import { encodeCursor, queryFlag, queryLimit, readJson, readQuery } from './input.ts';
 import { describe } from './openapi.ts';
 

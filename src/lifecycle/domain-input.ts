@@ -90,7 +90,7 @@ export const failurePolicyBody = v.strictObject({ failurePolicy: oneOf(failurePo
 
 /** Changes to a domain's settings. */
 export type DomainPatch = v.InferOutput<typeof domainSettings>;
-export type DomainLine = v.InferOutput<typeof domainLine>;
+type DomainLine = v.InferOutput<typeof domainLine>;
 
 /** Where the TXT record that proves control of a domain is looked for; a wildcard is proved at the name it stands under. */
 export const verificationName = (domain: string): string => `_fdt-verify.${domain.replace(/^\*\./, '')}`;
