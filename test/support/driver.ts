@@ -109,7 +109,8 @@ export const register = async (
     region: 'eu',
     ...settings,
   });
-  if (answer.status !== 201) throw new Error(`registering a domain was answered ${answer.status}: ${JSON.stringify(answer.body)}`);
+  if (answer.status !== 201)
+    throw new Error(`registering a domain was answered ${answer.status}: ${JSON.stringify(answer.body)}`);
   return domain;
 };
 
