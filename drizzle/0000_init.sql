@@ -1,3 +1,48 @@
+CREATE TABLE "domain_counts" (
+	"org_id" text,
+	"region" text,
+	"tls_status" text NOT NULL,
+	"n" bigint NOT NULL,
+	"last_event_at" timestamp (3) with time zone
+);
+--> statement-breakpoint
+CREATE TABLE "event_counts" (
+	"org_id" text,
+	"source" text NOT NULL,
+	"cluster_id" text,
+	"event_type" text NOT NULL,
+	"status" text NOT NULL,
+	"error_class" text,
+	"resolved" boolean NOT NULL,
+	"n" bigint NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "event_hours" (
+	"hour" integer NOT NULL,
+	"n" bigint NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "incident_counts" (
+	"org_id" text,
+	"source" text,
+	"cluster_id" text,
+	"incident_type" text NOT NULL,
+	"tier" smallint NOT NULL,
+	"status" text NOT NULL,
+	"n" bigint NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "renewal_deadlines" (
+	"domain_id" uuid PRIMARY KEY NOT NULL,
+	"due_at" timestamp (3) with time zone NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "unfinished_events" (
+	"status" text NOT NULL,
+	"event_id" uuid NOT NULL,
+	CONSTRAINT "unfinished_events_pkey" PRIMARY KEY("status","event_id")
+);
+--> statement-breakpoint
 CREATE TABLE "cert_sources" (
 	"source" text NOT NULL,
 	"cluster_id" text NOT NULL,
@@ -44,14 +89,6 @@ CREATE TABLE "custom_domains" (
 	CONSTRAINT "custom_domains_failure_count" CHECK ("custom_domains"."cert_failure_count" >= 0)
 );
 --> statement-breakpoint
-CREATE TABLE "domain_counts" (
-	"org_id" text,
-	"region" text,
-	"tls_status" text NOT NULL,
-	"n" bigint NOT NULL,
-	"last_event_at" timestamp (3) with time zone
-);
---> statement-breakpoint
 CREATE TABLE "cert_event_attempts" (
 	"id" bigserial PRIMARY KEY NOT NULL,
 	"event_id" uuid NOT NULL,
@@ -61,22 +98,6 @@ CREATE TABLE "cert_event_attempts" (
 	"error" text NOT NULL,
 	"next_retry_at" timestamp (3) with time zone,
 	"created_at" timestamp (3) with time zone NOT NULL
-);
---> statement-breakpoint
-CREATE TABLE "event_counts" (
-	"org_id" text,
-	"source" text NOT NULL,
-	"cluster_id" text,
-	"event_type" text NOT NULL,
-	"status" text NOT NULL,
-	"error_class" text,
-	"resolved" boolean NOT NULL,
-	"n" bigint NOT NULL
-);
---> statement-breakpoint
-CREATE TABLE "event_hours" (
-	"hour" integer NOT NULL,
-	"n" bigint NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "cert_event_replays" (
@@ -126,16 +147,6 @@ CREATE TABLE "certificate_lifecycle_events" (
 	"processed_at" timestamp (3) with time zone
 );
 --> statement-breakpoint
-CREATE TABLE "incident_counts" (
-	"org_id" text,
-	"source" text,
-	"cluster_id" text,
-	"incident_type" text NOT NULL,
-	"tier" smallint NOT NULL,
-	"status" text NOT NULL,
-	"n" bigint NOT NULL
-);
---> statement-breakpoint
 CREATE TABLE "certificate_incidents" (
 	"id" uuid PRIMARY KEY NOT NULL,
 	"domain_id" uuid NOT NULL,
@@ -169,6 +180,7 @@ CREATE TABLE "tunnels" (
 );
 --> statement-breakpoint
 ALTER TABLE "custom_domains" ADD CONSTRAINT "custom_domains_target_tunnel_id_tunnels_id_fk" FOREIGN KEY ("target_tunnel_id") REFERENCES "public"."tunnels"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+CREATE INDEX "renewal_deadlines_due" ON "renewal_deadlines" USING btree ("due_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "cert_sources_identity" ON "cert_sources" USING btree ("source","cluster_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "custom_domains_domain" ON "custom_domains" USING btree ("domain");--> statement-breakpoint
 CREATE INDEX "custom_domains_suffix" ON "custom_domains" USING btree (reverse("domain"));--> statement-breakpoint
@@ -176,7 +188,6 @@ CREATE INDEX "custom_domains_org" ON "custom_domains" USING btree ("org_id","dom
 CREATE INDEX "custom_domains_region" ON "custom_domains" USING btree ("region","domain");--> statement-breakpoint
 CREATE INDEX "custom_domains_unhealthy" ON "custom_domains" USING btree ("tls_status","domain") WHERE "custom_domains"."tls_status" <> 'issued';--> statement-breakpoint
 CREATE INDEX "custom_domains_drift" ON "custom_domains" USING btree ("drift_state","domain") WHERE "custom_domains"."drift_state" <> 'in_step';--> statement-breakpoint
-CREATE INDEX "custom_domains_renewal_due" ON "custom_domains" USING btree ("cert_renewal_due_at") WHERE "custom_domains"."verified" and "custom_domains"."tls_mode" = 'termination';--> statement-breakpoint
 CREATE INDEX "cert_event_attempts_event" ON "cert_event_attempts" USING btree ("event_id","id");--> statement-breakpoint
 CREATE INDEX "cert_event_replays_event" ON "cert_event_replays" USING btree ("event_id","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "cert_events_identity" ON "certificate_lifecycle_events" USING btree ("source",coalesce("cluster_id", ''),"source_event_id") WHERE "certificate_lifecycle_events"."source_event_id" is not null;--> statement-breakpoint
@@ -186,8 +197,6 @@ CREATE INDEX "cert_events_cluster" ON "certificate_lifecycle_events" USING btree
 CREATE INDEX "cert_events_unresolved" ON "certificate_lifecycle_events" USING btree ("id") WHERE "certificate_lifecycle_events"."domain_id" is null;--> statement-breakpoint
 CREATE INDEX "cert_events_type" ON "certificate_lifecycle_events" USING btree ("event_type","id");--> statement-breakpoint
 CREATE INDEX "cert_events_org" ON "certificate_lifecycle_events" USING btree ("org_id","id") WHERE "certificate_lifecycle_events"."org_id" is not null;--> statement-breakpoint
-CREATE INDEX "cert_events_pending" ON "certificate_lifecycle_events" USING btree ("id") WHERE "certificate_lifecycle_events"."status" = 'pending';--> statement-breakpoint
-CREATE INDEX "cert_events_failed" ON "certificate_lifecycle_events" USING btree ("id") WHERE "certificate_lifecycle_events"."status" = 'failed';--> statement-breakpoint
 CREATE INDEX "cert_events_error" ON "certificate_lifecycle_events" USING btree ("error_class","id") WHERE "certificate_lifecycle_events"."error_class" is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX "certificate_incidents_live" ON "certificate_incidents" USING btree ("domain","incident_type") WHERE "certificate_incidents"."status" <> 'resolved';--> statement-breakpoint
 CREATE INDEX "certificate_incidents_status" ON "certificate_incidents" USING btree ("status","id");--> statement-breakpoint

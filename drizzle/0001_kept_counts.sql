@@ -21,11 +21,42 @@ BEGIN
   RETURN NULL;
 END $$;
 --> statement-breakpoint
+-- Each domain's own row in renewal_deadlines; written only when it changes.
+CREATE FUNCTION keep_deadlines() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    INSERT INTO renewal_deadlines (domain_id, due_at)
+    SELECT id, cert_renewal_due_at FROM after_rows
+    WHERE verified AND tls_mode = 'termination' AND cert_renewal_due_at IS NOT NULL;
+  ELSIF TG_OP = 'DELETE' THEN
+    DELETE FROM renewal_deadlines d USING before_rows b WHERE d.domain_id = b.id;
+  ELSE
+    INSERT INTO renewal_deadlines AS d (domain_id, due_at)
+    SELECT id, cert_renewal_due_at FROM after_rows
+    WHERE verified AND tls_mode = 'termination' AND cert_renewal_due_at IS NOT NULL
+    ON CONFLICT (domain_id) DO UPDATE SET due_at = excluded.due_at WHERE d.due_at <> excluded.due_at;
+    IF EXISTS (SELECT FROM after_rows WHERE NOT verified OR tls_mode <> 'termination' OR cert_renewal_due_at IS NULL) THEN
+      DELETE FROM renewal_deadlines d USING after_rows a
+      WHERE d.domain_id = a.id AND (NOT a.verified OR a.tls_mode <> 'termination' OR a.cert_renewal_due_at IS NULL);
+    END IF;
+  END IF;
+  RETURN NULL;
+END $$;
+--> statement-breakpoint
+CREATE TRIGGER keep_deadlines_insert AFTER INSERT ON custom_domains
+  REFERENCING NEW TABLE AS after_rows FOR EACH STATEMENT EXECUTE FUNCTION keep_deadlines();
+--> statement-breakpoint
 CREATE TRIGGER count_domains_insert AFTER INSERT ON custom_domains
   REFERENCING NEW TABLE AS after_rows FOR EACH STATEMENT EXECUTE FUNCTION count_domains();
 --> statement-breakpoint
+CREATE TRIGGER keep_deadlines_update AFTER UPDATE ON custom_domains
+  REFERENCING NEW TABLE AS after_rows FOR EACH STATEMENT EXECUTE FUNCTION keep_deadlines();
+--> statement-breakpoint
 CREATE TRIGGER count_domains_update AFTER UPDATE ON custom_domains
   REFERENCING OLD TABLE AS before_rows NEW TABLE AS after_rows FOR EACH STATEMENT EXECUTE FUNCTION count_domains();
+--> statement-breakpoint
+CREATE TRIGGER keep_deadlines_delete AFTER DELETE ON custom_domains
+  REFERENCING OLD TABLE AS before_rows FOR EACH STATEMENT EXECUTE FUNCTION keep_deadlines();
 --> statement-breakpoint
 CREATE TRIGGER count_domains_delete AFTER DELETE ON custom_domains
   REFERENCING OLD TABLE AS before_rows FOR EACH STATEMENT EXECUTE FUNCTION count_domains();
@@ -131,3 +162,34 @@ BEGIN
   SELECT org_id, source, cluster_id, incident_type, tier, status, sum(n)
   FROM taken GROUP BY 1, 2, 3, 4, 5, 6 HAVING sum(n) <> 0;
 END $$;
+--> statement-breakpoint
+-- The events that are not applied, each under its status.
+CREATE FUNCTION keep_unfinished() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    INSERT INTO unfinished_events (status, event_id) SELECT status, id FROM after_rows WHERE status <> 'applied';
+  ELSIF TG_OP = 'DELETE' THEN
+    DELETE FROM unfinished_events u USING before_rows b WHERE u.status = b.status AND u.event_id = b.id;
+  ELSE
+    DELETE FROM unfinished_events u USING before_rows b JOIN after_rows a ON a.id = b.id
+    WHERE a.status <> b.status AND u.status = b.status AND u.event_id = b.id;
+    INSERT INTO unfinished_events (status, event_id)
+    SELECT a.status, a.id FROM after_rows a JOIN before_rows b ON b.id = a.id
+    WHERE a.status <> b.status AND a.status <> 'applied';
+  END IF;
+  RETURN NULL;
+END $$;
+--> statement-breakpoint
+CREATE TRIGGER keep_unfinished_insert AFTER INSERT ON certificate_lifecycle_events
+  REFERENCING NEW TABLE AS after_rows FOR EACH STATEMENT EXECUTE FUNCTION keep_unfinished();
+--> statement-breakpoint
+CREATE TRIGGER keep_unfinished_update AFTER UPDATE ON certificate_lifecycle_events
+  REFERENCING OLD TABLE AS before_rows NEW TABLE AS after_rows FOR EACH STATEMENT EXECUTE FUNCTION keep_unfinished();
+--> statement-breakpoint
+CREATE TRIGGER keep_unfinished_delete AFTER DELETE ON certificate_lifecycle_events
+  REFERENCING OLD TABLE AS before_rows FOR EACH STATEMENT EXECUTE FUNCTION keep_unfinished();
+--> statement-breakpoint
+-- Room on each page for the one change that every event sees, and for domains to be changed in place.
+ALTER TABLE certificate_lifecycle_events SET (fillfactor = 50);
+--> statement-breakpoint
+ALTER TABLE custom_domains SET (fillfactor = 70);

@@ -21,6 +21,7 @@ export const {
   jsonb,
   pgTable,
   pgView,
+  primaryKey,
   smallint,
   text,
   timestamp,

@@ -1,8 +1,8 @@
 import { type TlsStatus, tlsStatuses } from '../lifecycle/types.ts';
 import type { Db } from './client.ts';
 import { and, eq, gt, lte, type SQL, sql } from './drizzle.ts';
-import { domainCounts, eventCounts } from './schema-counts.ts';
-import { customDomains, events } from './schema.ts';
+import { domainCounts, eventCounts, renewalDeadlines, unfinishedEvents } from './schema-counts.ts';
+import { events } from './schema.ts';
 
 export interface Gauges {
   /** Every status, also those that no domain has. */
@@ -20,9 +20,6 @@ const hour = 3_600_000;
 const total = (column: SQL | typeof domainCounts.n | typeof eventCounts.n) =>
   sql`coalesce(sum(${column}), 0)`.mapWith(Number);
 
-const countDue = ({ orm }: Db, due: SQL | undefined): Promise<number> =>
-  orm.$count(customDomains, and(customDomains.verified, eq(customDomains.tls_mode, sql`'termination'`), due));
-
 /**
  * The numbers that are read from the database for every scrape: kept counts and short index ranges, no scan.
  *
@@ -31,7 +28,7 @@ const countDue = ({ orm }: Db, due: SQL | undefined): Promise<number> =>
 export const readGauges = async (db: Db, now: number, slaWarningHours: number): Promise<Gauges> => {
   const { orm } = db;
   const at = new Date(now);
-  const due = customDomains.cert_renewal_due_at;
+  const due = renewalDeadlines.due_at;
   const [byStatus, byEventStatus, slaBreach, slaWarning, [oldest]] = await Promise.all([
     orm
       .select({ status: domainCounts.tls_status, n: total(domainCounts.n) })
@@ -41,13 +38,14 @@ export const readGauges = async (db: Db, now: number, slaWarningHours: number): 
       .select({ status: eventCounts.status, n: total(eventCounts.n) })
       .from(eventCounts)
       .groupBy(eventCounts.status),
-    countDue(db, lte(due, at)),
-    countDue(db, and(gt(due, at), lte(due, new Date(now + slaWarningHours * hour)))),
+    orm.$count(renewalDeadlines, lte(due, at)),
+    orm.$count(renewalDeadlines, and(gt(due, at), lte(due, new Date(now + slaWarningHours * hour)))),
     orm
       .select({ at: events.created_at })
-      .from(events)
-      .where(sql`${events.status} = 'pending'`)
-      .orderBy(events.id)
+      .from(unfinishedEvents)
+      .innerJoin(events, eq(events.id, unfinishedEvents.event_id))
+      .where(eq(unfinishedEvents.status, 'pending'))
+      .orderBy(unfinishedEvents.event_id)
       .limit(1),
   ]);
   const domains = new Map<TlsStatus, number>(tlsStatuses.map((status) => [status, 0]));

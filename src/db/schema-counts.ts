@@ -6,7 +6,7 @@ import type {
   IncidentType,
   TlsStatus,
 } from '../lifecycle/types.ts';
-import { bigint, boolean, integer, pgTable, smallint, text, timestamp } from './drizzle.ts';
+import { bigint, boolean, index, integer, pgTable, primaryKey, smallint, text, timestamp, uuid } from './drizzle.ts';
 
 /**
  * Counts kept by triggers as signed deltas and folded together now and then: a sum over a few rows instead of a scan over
@@ -46,3 +46,26 @@ export const incidentCounts = pgTable('incident_counts', {
   status: text('status').$type<IncidentStatus>().notNull(),
   n: bigint('n', { mode: 'number' }).notNull(),
 });
+
+// What follows is kept by triggers too, beside the tables it speaks of: an index on a column that every event changes would
+// have every other index of the row written again. Without one, PostgreSQL updates the row in place (HOT).
+
+/** The events that are not applied. */
+export const unfinishedEvents = pgTable(
+  'unfinished_events',
+  {
+    status: text('status').$type<Exclude<EventStatus, 'applied'>>().notNull(),
+    event_id: uuid('event_id').notNull(),
+  },
+  (t) => [primaryKey({ name: 'unfinished_events_pkey', columns: [t.status, t.event_id] })],
+);
+
+/** When renewals are due, of verified domains that terminate TLS here. */
+export const renewalDeadlines = pgTable(
+  'renewal_deadlines',
+  {
+    domain_id: uuid('domain_id').primaryKey(),
+    due_at: timestamp('due_at', { withTimezone: true, mode: 'date', precision: 3 }).notNull(),
+  },
+  (t) => [index('renewal_deadlines_due').on(t.due_at)],
+);

@@ -96,9 +96,6 @@ export const customDomains = pgTable(
     index('custom_domains_drift')
       .on(t.drift_state, t.domain)
       .where(sql`${t.drift_state} <> 'in_step'`),
-    index('custom_domains_renewal_due')
-      .on(t.cert_renewal_due_at)
-      .where(sql`${t.verified} and ${t.tls_mode} = 'termination'`),
     check('custom_domains_failure_count', sql`${t.cert_failure_count} >= 0`),
   ],
 );
@@ -158,12 +155,6 @@ export const events = pgTable(
     index('cert_events_org')
       .on(t.org_id, t.id)
       .where(sql`${t.org_id} is not null`),
-    index('cert_events_pending')
-      .on(t.id)
-      .where(sql`${t.status} = 'pending'`),
-    index('cert_events_failed')
-      .on(t.id)
-      .where(sql`${t.status} = 'failed'`),
     index('cert_events_error')
       .on(t.error_class, t.id)
       .where(sql`${t.error_class} is not null`),

@@ -29,18 +29,21 @@ async function* pages<T extends { id: string }>(read: (after: string) => Promise
 export const groupedPending = ({ sql }: Db, before: number): AsyncGenerator<Grouped[]> =>
   pages(
     (after) => sql<Grouped[]>`
-      select id, group_id from certificate_lifecycle_events
-      where status = 'pending' and retry_count = 0 and generation = 0 and updated_at < to_timestamp(${before} / 1000.0) and id > ${after}
-      order by id limit ${pageSize}`,
+      select e.id, e.group_id from unfinished_events u join certificate_lifecycle_events e on e.id = u.event_id
+      where u.status = 'pending' and u.event_id > ${after}
+        and e.retry_count = 0 and e.generation = 0 and e.updated_at < to_timestamp(${before} / 1000.0)
+      order by u.event_id limit ${pageSize}`,
   );
 
 /** All pending events that have left their group, by a failed try or a replay. */
 export const singlePending = ({ sql }: Db, before: number): AsyncGenerator<Single[]> =>
   pages(
     (after) => sql<Single[]>`
-      select id, generation, retry_count, (extract(epoch from next_retry_at) * 1000)::float8 as due_at from certificate_lifecycle_events
-      where status = 'pending' and (retry_count > 0 or generation > 0) and updated_at < to_timestamp(${before} / 1000.0) and id > ${after}
-      order by id limit ${pageSize}`,
+      select e.id, e.generation, e.retry_count, (extract(epoch from e.next_retry_at) * 1000)::float8 as due_at
+      from unfinished_events u join certificate_lifecycle_events e on e.id = u.event_id
+      where u.status = 'pending' and u.event_id > ${after}
+        and (e.retry_count > 0 or e.generation > 0) and e.updated_at < to_timestamp(${before} / 1000.0)
+      order by u.event_id limit ${pageSize}`,
   );
 
 /** All dead letters that were given up in this time (epoch ms). */
@@ -50,10 +53,11 @@ export const deadLetters = (
 ): AsyncGenerator<Single[]> =>
   pages(
     (after) => sql<Single[]>`
-      select id, generation, retry_count, null::float8 as due_at from certificate_lifecycle_events
-      where status = 'failed' and updated_at >= to_timestamp(${from} / 1000.0) and updated_at < to_timestamp(${before} / 1000.0)
-        and id > ${after}
-      order by id limit ${pageSize}`,
+      select e.id, e.generation, e.retry_count, null::float8 as due_at
+      from unfinished_events u join certificate_lifecycle_events e on e.id = u.event_id
+      where u.status = 'failed' and u.event_id > ${after}
+        and e.updated_at >= to_timestamp(${from} / 1000.0) and e.updated_at < to_timestamp(${before} / 1000.0)
+      order by u.event_id limit ${pageSize}`,
   );
 
 /** Moves events whose group's job is gone into a new group; those applied meanwhile stay out. Returns the ones moved. */
