@@ -22,7 +22,7 @@ BEGIN
 END $$;
 --> statement-breakpoint
 -- Each domain's own row in renewal_deadlines; written only when it changes.
-CREATE FUNCTION keep_deadlines() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION keep_deadlines() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
   IF TG_OP = 'INSERT' THEN
     INSERT INTO renewal_deadlines (domain_id, due_at)
@@ -163,16 +163,31 @@ BEGIN
   FROM taken GROUP BY 1, 2, 3, 4, 5, 6 HAVING sum(n) <> 0;
 END $$;
 --> statement-breakpoint
--- The events that are not applied, each under its status.
-CREATE FUNCTION keep_unfinished() RETURNS trigger LANGUAGE plpgsql AS $$
+-- The events that are not applied, each under its status. The plans of a function are kept as they were made at its first
+-- call, when the table may have been empty: with sequential scans off they are right for every size.
+CREATE FUNCTION keep_unfinished() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+  pending uuid[];
+  failed uuid[];
 BEGIN
   IF TG_OP = 'INSERT' THEN
     INSERT INTO unfinished_events (status, event_id) SELECT status, id FROM after_rows WHERE status <> 'applied';
-  ELSIF TG_OP = 'DELETE' THEN
-    DELETE FROM unfinished_events u USING before_rows b WHERE u.status = b.status AND u.event_id = b.id;
+    RETURN NULL;
+  END IF;
+  IF TG_OP = 'DELETE' THEN
+    SELECT array_agg(id) FILTER (WHERE status = 'pending'), array_agg(id) FILTER (WHERE status = 'failed')
+    INTO pending, failed FROM before_rows;
   ELSE
-    DELETE FROM unfinished_events u USING before_rows b JOIN after_rows a ON a.id = b.id
-    WHERE a.status <> b.status AND u.status = b.status AND u.event_id = b.id;
+    SELECT array_agg(b.id) FILTER (WHERE b.status = 'pending'), array_agg(b.id) FILTER (WHERE b.status = 'failed')
+    INTO pending, failed FROM before_rows b JOIN after_rows a ON a.id = b.id WHERE a.status <> b.status;
+  END IF;
+  IF pending IS NOT NULL THEN
+    DELETE FROM unfinished_events WHERE status = 'pending' AND event_id = ANY (pending);
+  END IF;
+  IF failed IS NOT NULL THEN
+    DELETE FROM unfinished_events WHERE status = 'failed' AND event_id = ANY (failed);
+  END IF;
+  IF TG_OP = 'UPDATE' THEN
     INSERT INTO unfinished_events (status, event_id)
     SELECT a.status, a.id FROM after_rows a JOIN before_rows b ON b.id = a.id
     WHERE a.status <> b.status AND a.status <> 'applied';

@@ -21,6 +21,10 @@ const scopeOf = (tx: Tx, scope: ApplyScope) =>
     ? tx`e.id = any(${[...scope.ids]}::uuid[]) and e.status = 'pending' and e.retry_count = 0 and e.generation = 0`
     : tx`e.id = ${scope.id} and e.status = 'pending' and e.generation = ${scope.generation}`;
 
+// An array, not a join: the planner then always looks each name up, however few domains it believes there are.
+const namesOf = (tx: Tx, scope: ApplyScope) =>
+  tx`array(select e.domain from certificate_lifecycle_events e where ${scopeOf(tx, scope)})`;
+
 const eventColumns = (tx: Tx) => tx`
   e.id, e.source, e.cluster_id as "clusterId", e.source_event_id as "sourceEventId", e.event_type as "eventType",
   ${ms(tx, 'e.occurred_at')} as "occurredAt", e.certificate_ref as "certificateRef", ${ms(tx, 'e.not_before')} as "notBefore",
@@ -46,7 +50,7 @@ const lockDomains = (tx: Tx, scope: ApplyScope) => tx<DomainRow[]>`
       'renewalDueAt', ${ms(tx, 'd.cert_renewal_due_at')}, 'error', d.tls_last_error,
       'failureCount', d.cert_failure_count, 'lastFailureAt', ${ms(tx, 'd.cert_last_failure_at')}) as state
   from custom_domains d
-  where d.domain in (select e.domain from certificate_lifecycle_events e where ${scopeOf(tx, scope)})
+  where d.domain = any(${namesOf(tx, scope)})
   order by d.id for update of d`;
 
 const lockEvents = (tx: Tx, scope: ApplyScope) => tx<PendingEvent[]>`
@@ -61,7 +65,7 @@ const liveIncidents = (tx: Tx, scope: ApplyScope) => tx<IncidentRow[]>`
   select i.id, i.domain, i.incident_type as type, i.tier, i.status, i.reason, i.context
   from certificate_incidents i
   where i.status <> 'resolved'
-    and i.domain in (select e.domain from certificate_lifecycle_events e where ${scopeOf(tx, scope)})
+    and i.domain = any(${namesOf(tx, scope)})
   order by i.id for update of i`;
 
 /**
