@@ -6,7 +6,7 @@ import { reopenEvent } from '../db/reopen.ts';
 import { addSignatureFailures } from '../db/source-failures.ts';
 import { AppError, messageOf } from '../errors.ts';
 import { withinMs } from '../queues/bounded.ts';
-import { groupCommit } from './group-commit.ts';
+import { groupCommit } from '../queues/group-commit.ts';
 import type { IngestSink } from './ingest.ts';
 
 const enqueueMs = 500;

@@ -4,16 +4,16 @@ import type { Appended, NewEvent } from '../db/append.ts';
 import { findDomainName } from '../db/domain-names.ts';
 import { AppError } from '../errors.ts';
 import { parseEvent, type ParsedEvent } from '../lifecycle/event.ts';
+import type { GroupCommit } from '../queues/group-commit.ts';
+import { bounded } from '../queues/patience.ts';
 import { hashSecret, sameSecret } from './auth.ts';
 import { readBody } from './body.ts';
 import type { HttpEnv } from './env.ts';
 import { eventIds } from './event-ids.ts';
 import { claimedIdentity, decodeJson } from './event-json.ts';
-import type { GroupCommit } from './group-commit.ts';
 import { headerOf } from './header.ts';
 import { describeIngest } from './ingest-description.ts';
 import { type IngestLimits, ingestLimits } from './ingest-limits.ts';
-import { bounded } from './patience.ts';
 import {
   headerIdentity,
   type Identity,

@@ -1,21 +1,54 @@
 import type { Ctx } from '../context.ts';
 import { withinMs } from '../queues/bounded.ts';
 import type { Outcome, Payload } from '../queues/catalog.ts';
-import { applyScope } from './apply.ts';
+import { groupCommit } from '../queues/group-commit.ts';
+import { type Applied, applyScope } from './apply.ts';
 
-/** Applies a committed group. An event that fails leaves it for a job of its own; the group itself never fails. */
-export const applyGroup = async (ctx: Ctx, { ids }: Payload<'apply-group'>): Promise<Outcome> => {
-  const { applied, failed } = await applyScope(ctx, { kind: 'group', ids });
-  if (failed.length > 0) {
-    const jobs = failed.map(({ event, tries, nextRetryAt }) => ({
-      id: event.id,
-      generation: event.generation,
-      tries,
-      delayMs: nextRetryAt === null ? 0 : Math.max(0, nextRetryAt - ctx.now()),
-      dead: nextRetryAt === null,
-    }));
-    const queued = await withinMs(ctx.queues.enqueueEvents(jobs), 2000);
-    if (queued !== 'done') ctx.log.warn({ events: jobs.length }, 'failed events are left to the reconciler');
-  }
-  return { kind: 'done', note: { events: ids.length, applied: applied.length, failed: failed.length } };
+const enqueueMs = 2000;
+// Longer than any statement is let run: a job waits for its transaction, however slow the database is.
+const patienceMs = 60_000;
+
+const handOver = async (ctx: Ctx, failed: Applied['failed']): Promise<void> => {
+  const jobs = failed.map(({ event, tries, nextRetryAt }) => ({
+    id: event.id,
+    generation: event.generation,
+    tries,
+    delayMs: nextRetryAt === null ? 0 : Math.max(0, nextRetryAt - ctx.now()),
+    dead: nextRetryAt === null,
+  }));
+  const queued = await withinMs(ctx.queues.enqueueEvents(jobs), enqueueMs);
+  if (queued !== 'done') ctx.log.warn({ events: jobs.length }, 'failed events are left to the reconciler');
+};
+
+/**
+ * Applies committed groups. Groups whose jobs are in hand while a transaction runs share the next one: under a steady load
+ * of small groups the transactions grow, and nobody waits on a timer. An event that fails leaves its group for a job of its
+ * own; the group itself never fails.
+ */
+export const groupApplier = (ctx: Ctx): ((payload: Payload<'apply-group'>) => Promise<Outcome>) => {
+  const apply = async (groups: readonly (readonly string[])[]): Promise<Applied[]> => {
+    const whole = await applyScope(ctx, { kind: 'group', ids: groups.flat() });
+    if (whole.failed.length > 0) await handOver(ctx, whole.failed);
+    return groups.map((ids) => {
+      const mine = new Set(ids);
+      return {
+        applied: whole.applied.filter(({ event }) => mine.has(event.id)),
+        failed: whole.failed.filter(({ event }) => mine.has(event.id)),
+      };
+    });
+  };
+  const shared = groupCommit<readonly string[], Applied>(
+    {
+      maxSize: ctx.config.CERT_EVENT_BATCH_SIZE,
+      weigh: (ids) => ids.length,
+      limit: Number.POSITIVE_INFINITY,
+      lanes: 2,
+      patienceMs,
+    },
+    apply,
+  );
+  return async ({ ids }) => {
+    const { applied, failed } = await shared.submit(ids);
+    return { kind: 'done', note: { events: ids.length, applied: applied.length, failed: failed.length } };
+  };
 };

@@ -129,18 +129,16 @@ describe('notafter domains put', () => {
 
 describe('notafter domains list', () => {
   beforeEach(async () => {
-    await api.db.orm
-      .insert(customDomains)
-      .values([
-        domainOf({
-          domain: 'a.example.com',
-          org_id: 'o',
-          tls_status: 'tls_error',
-          tls_last_error: 'rate \u001B[31mlimit',
-        }),
-        domainOf({ domain: 'b.example.com', region: null, tls_status: 'pending_route', verified: false }),
-        domainOf({ domain: 'c.example.org' }),
-      ]);
+    await api.db.orm.insert(customDomains).values([
+      domainOf({
+        domain: 'a.example.com',
+        org_id: 'o',
+        tls_status: 'tls_error',
+        tls_last_error: 'rate \u001B[31mlimit',
+      }),
+      domainOf({ domain: 'b.example.com', region: null, tls_status: 'pending_route', verified: false }),
+      domainOf({ domain: 'c.example.org' }),
+    ]);
   });
 
   it.each([

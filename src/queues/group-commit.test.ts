@@ -5,7 +5,7 @@ import { AppError } from '../errors.ts';
 import { groupCommit, type GroupCommitOptions } from './group-commit.ts';
 
 /** A store that commits when the test says so. */
-const manualStore = (options: Partial<GroupCommitOptions> = {}) => {
+const manualStore = (options: Partial<GroupCommitOptions<number>> = {}) => {
   const groups: { items: readonly number[]; succeed: () => void; fail: (error: Error) => void }[] = [];
   const commits = groupCommit<number, string>(
     { maxSize: 100, limit: 1000, lanes: 1, ...options },

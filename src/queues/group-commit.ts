@@ -1,4 +1,4 @@
-import { withinMs } from '../queues/bounded.ts';
+import { withinMs } from './bounded.ts';
 import { late, patienceMs as senderPatienceMs, tooMany } from './patience.ts';
 
 export interface GroupCommit<T, R> {
@@ -14,9 +14,10 @@ interface Waiting<T, R> {
   readonly reject: (error: unknown) => void;
 }
 
-export interface GroupCommitOptions {
-  /** Most items of one commit. */
+export interface GroupCommitOptions<T> {
+  /** Most items of one commit, or their weight where they have one; a single item may weigh more. */
   readonly maxSize: number;
+  readonly weigh?: (item: T) => number;
   /** Most items that may wait. */
   readonly limit: number;
   /** Commits that may run at once. */
@@ -33,7 +34,7 @@ export interface GroupCommitOptions {
  * @param commit writes a group and answers for each item, in order; a rejection is the whole group's
  */
 export const groupCommit = <T, R>(
-  { maxSize, limit, lanes, patienceMs = senderPatienceMs }: GroupCommitOptions,
+  { maxSize, weigh = () => 1, limit, lanes, patienceMs = senderPatienceMs }: GroupCommitOptions<T>,
   commit: (items: readonly T[]) => Promise<readonly R[]>,
 ): GroupCommit<T, R> => {
   const waiting: Waiting<T, R>[] = [];
@@ -58,11 +59,21 @@ export const groupCommit = <T, R>(
     }
   };
 
+  const takeGroup = (): Waiting<T, R>[] => {
+    let size = 0;
+    let weight = 0;
+    for (const { item } of waiting) {
+      weight += weigh(item);
+      if (size > 0 && weight > maxSize) break;
+      size += 1;
+    }
+    return waiting.splice(0, size);
+  };
+
   const pump = async (): Promise<void> => {
     running += 1;
     while (waiting.length > 0) {
-      const group = waiting.splice(0, maxSize);
-      await runGroup(group);
+      await runGroup(takeGroup());
     }
     running -= 1;
     if (running > 0) return;

@@ -1,5 +1,5 @@
 import { AppError } from '../errors.ts';
-import { withinMs } from '../queues/bounded.ts';
+import { withinMs } from './bounded.ts';
 
 /** Longest wait of a sender for the database, in ms: one that takes this long is as good as away. */
 export const patienceMs = 5000;
