@@ -74,7 +74,10 @@ const liveIncidents = (tx: Tx, scope: ApplyScope) => tx<IncidentRow[]>`
  */
 export const loadForApply = async (tx: Tx, scope: ApplyScope): Promise<Loaded> => {
   // Sent together, run one after the other: each statement sees what was committed when the one before had its locks.
-  const [domains, events, incidentRows] = await Promise.all([
+  const [, domains, events, incidentRows] = await Promise.all([
+    // Every statement of the transaction looks rows up by key. Planning it anew for each array costs more than running it, and
+    // a plan that is kept must not be one that was made for an empty table.
+    tx`select set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)`,
     lockDomains(tx, scope),
     lockEvents(tx, scope),
     liveIncidents(tx, scope),

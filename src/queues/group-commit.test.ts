@@ -157,6 +157,28 @@ describe('group commit', () => {
     await store.idle();
   });
 
+  it('begins a commit beside another only for a tenth of the largest group', async () => {
+    const store = manualStore({ lanes: 2, maxSize: 50 });
+    const answers = [store.submit(0)];
+    await store.nth(0);
+    answers.push(...[1, 2, 3, 4].map(store.submit));
+    for (let index = 0; index < 5; index += 1) await turn();
+    expect(store.groups).toHaveLength(1);
+    answers.push(store.submit(5));
+    (await store.nth(1)).succeed();
+    expect(store.groups[1]?.items).toEqual([1, 2, 3, 4, 5]);
+    store.groups[0]?.succeed();
+    expect(await Promise.all(answers)).toHaveLength(6);
+  });
+
+  it('fills groups by weight, and lets one item that is too heavy go alone', async () => {
+    const store = manualStore({ maxSize: 10, weigh: (item) => item });
+    const answers = [6, 4, 1, 30, 2].map(store.submit);
+    for (const index of [0, 1, 2, 3]) (await store.nth(index)).succeed();
+    expect(await Promise.all(answers)).toHaveLength(5);
+    expect(store.groups.map(({ items }) => items)).toEqual([[6, 4], [1], [30], [2]]);
+  });
+
   it('becomes idle after a failure as well', async () => {
     const store = manualStore();
     const answer = codeOf(store.submit(1));

@@ -14,13 +14,16 @@ interface Waiting<T, R> {
   readonly reject: (error: unknown) => void;
 }
 
+// Small groups cost nearly as much as large ones: under a light load it is better to let one grow than to begin another.
+const furtherLane = 10;
+
 export interface GroupCommitOptions<T> {
   /** Most items of one commit, or their weight where they have one; a single item may weigh more. */
   readonly maxSize: number;
   readonly weigh?: (item: T) => number;
   /** Most items that may wait. */
   readonly limit: number;
-  /** Commits that may run at once. */
+  /** Commits that may run at once; a further one begins only when a tenth of `maxSize` waits. */
   readonly lanes: number;
   /** Longest wait for a commit, in ms; that of a sender unless said otherwise. */
   readonly patienceMs?: number;
@@ -39,12 +42,14 @@ export const groupCommit = <T, R>(
 ): GroupCommit<T, R> => {
   const waiting: Waiting<T, R>[] = [];
   let running = 0;
+  let waitingWeight = 0;
   let idlers: (() => void)[] = [];
 
   const runGroup = async (group: readonly Waiting<T, R>[]): Promise<void> => {
     try {
       const work = commit(group.map(({ item }) => item));
       if ((await withinMs(work, patienceMs)) === 'late') {
+        waitingWeight = 0;
         for (const { reject } of [...group, ...waiting.splice(0)]) reject(late());
         return;
       }
@@ -63,16 +68,22 @@ export const groupCommit = <T, R>(
     let size = 0;
     let weight = 0;
     for (const { item } of waiting) {
-      weight += weigh(item);
-      if (size > 0 && weight > maxSize) break;
+      const next = weight + weigh(item);
+      if (size > 0 && next > maxSize) break;
+      weight = next;
       size += 1;
     }
+    waitingWeight -= weight;
     return waiting.splice(0, size);
   };
 
+  /** Whether a commit beside `others` is worth its own cost: always the first, a further one only for enough items. */
+  const worthwhile = (others: number): boolean =>
+    waiting.length > 0 && (others === 0 || (others < lanes && waitingWeight * furtherLane >= maxSize));
+
   const pump = async (): Promise<void> => {
     running += 1;
-    while (waiting.length > 0) {
+    while (worthwhile(running - 1)) {
       await runGroup(takeGroup());
     }
     running -= 1;
@@ -82,7 +93,7 @@ export const groupCommit = <T, R>(
   };
 
   // A group's failure is told to its own items; pump itself never rejects.
-  const start = (): Promise<void> | null => (waiting.length > 0 && running < lanes ? pump() : null);
+  const start = (): Promise<void> | null => (worthwhile(running) ? pump() : null);
 
   return {
     submit: (item) =>
@@ -92,6 +103,7 @@ export const groupCommit = <T, R>(
           return;
         }
         waiting.push({ item, resolve, reject });
+        waitingWeight += weigh(item);
         // Requests that arrive in one turn of the event loop share the first group as well.
         if (running < lanes) setImmediate(() => void start());
       }),
