@@ -5,10 +5,7 @@ import { events, incidents } from './schema.ts';
 
 const { content_hash: _hash, group_id: _group, payload_json: _payload, ...eventColumns } = getTableColumns(events);
 
-/** An event as a domain's history shows it: without its payload. */
-type DomainEvent = Awaited<ReturnType<typeof domainEvents>>[number];
-
-/** Events of a domain, those still unresolved with them, the newest received first. */
+/** Events of a domain without their payload, those still unresolved with them, the newest received first. */
 export const domainEvents = (
   { orm }: Db,
   { id, domain }: Pick<DomainRow, 'id' | 'domain'>,

@@ -90,7 +90,6 @@ export const failurePolicyBody = v.strictObject({ failurePolicy: oneOf(failurePo
 
 /** Changes to a domain's settings. */
 export type DomainPatch = v.InferOutput<typeof domainSettings>;
-type DomainLine = v.InferOutput<typeof domainLine>;
 
 /** Where the TXT record that proves control of a domain is looked for; a wildcard is proved at the name it stands under. */
 export const verificationName = (domain: string): string => `_fdt-verify.${domain.replace(/^\*\./, '')}`;

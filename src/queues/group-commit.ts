@@ -29,6 +29,14 @@ export interface GroupCommitOptions<T> {
   readonly patienceMs?: number;
 }
 
+const answer = <T, R>(group: readonly Waiting<T, R>[], results: readonly R[]): void => {
+  group.forEach(({ resolve, reject }, index) => {
+    const result = results[index];
+    if (result === undefined) reject(new Error('a commit gave fewer results than items'));
+    else resolve(result);
+  });
+};
+
 /**
  * Group commit without a timer: whatever arrives while a commit runs goes into the next one. An idle committer takes a
  * single item at once; a busy one makes its groups as large as the load. A commit that is late goes on by itself: its
@@ -53,12 +61,7 @@ export const groupCommit = <T, R>(
         for (const { reject } of [...group, ...waiting.splice(0)]) reject(late());
         return;
       }
-      const results = await work;
-      group.forEach(({ resolve, reject }, index) => {
-        const result = results[index];
-        if (result === undefined) reject(new Error('a commit gave fewer results than items'));
-        else resolve(result);
-      });
+      answer(group, await work);
     } catch (error) {
       for (const { reject } of group) reject(error);
     }
@@ -83,9 +86,7 @@ export const groupCommit = <T, R>(
 
   const pump = async (): Promise<void> => {
     running += 1;
-    while (worthwhile(running - 1)) {
-      await runGroup(takeGroup());
-    }
+    while (worthwhile(running - 1)) await runGroup(takeGroup());
     running -= 1;
     if (running > 0) return;
     for (const wake of idlers) wake();
@@ -107,7 +108,8 @@ export const groupCommit = <T, R>(
         // Requests that arrive in one turn of the event loop share the first group as well.
         if (running < lanes) setImmediate(() => void start());
       }),
-    idle: () =>
-      running === 0 && waiting.length === 0 ? Promise.resolve() : new Promise((resolve) => idlers.push(resolve)),
+    idle: async () => {
+      if (running > 0 || waiting.length > 0) await new Promise<void>((resolve) => idlers.push(resolve));
+    },
   };
 };

@@ -5,12 +5,12 @@ import { AppError } from '../../src/errors.ts';
 import { hashSecret, sameSecret } from '../../src/http/auth.ts';
 import { readBody } from '../../src/http/body.ts';
 import type { HttpEnv } from '../../src/http/env.ts';
-import { groupCommit } from '../../src/queues/group-commit.ts';
 import { healthRoutes } from '../../src/http/health.ts';
 import { bodyLimit, ingestRoutes, type IngestSink } from '../../src/http/ingest.ts';
 import { onError } from '../../src/http/problem.ts';
 import { headerIdentity, signersOf, verifyProvenance } from '../../src/http/provenance.ts';
 import { listen } from '../../src/http/server.ts';
+import { groupCommit } from '../../src/queues/group-commit.ts';
 import { benchCtx } from './bench-ctx.ts';
 import { type Appender, peerAppender } from './peer-queues.ts';
 

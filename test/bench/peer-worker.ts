@@ -1,10 +1,10 @@
 // The worker side of a comparison: `peer-worker.ts pg-boss | graphile-worker`. Applies events with the product's own transaction.
 import { Hono } from 'hono';
 import type { HttpEnv } from '../../src/http/env.ts';
-import { groupCommit } from '../../src/queues/group-commit.ts';
 import { healthRoutes } from '../../src/http/health.ts';
 import { listen } from '../../src/http/server.ts';
 import { applyScope } from '../../src/processors/apply.ts';
+import { groupCommit } from '../../src/queues/group-commit.ts';
 import { benchCtx } from './bench-ctx.ts';
 import { loadGraphile, startBoss } from './peer-queues.ts';
 

@@ -38,12 +38,12 @@ export interface TestPostgres {
   readonly url: string;
   readonly dataDir: string;
   /** Ends the server; its data and port stay. */
-  stop(): Promise<void>;
-  start(): Promise<void>;
+  readonly stop: () => Promise<void>;
+  readonly start: () => Promise<void>;
   /** Kills the server; it starts again by itself and recovers, on the same port. */
-  kill9(): void;
+  readonly kill9: () => void;
   /** Ends the server and removes its data. */
-  remove(): Promise<void>;
+  readonly remove: () => Promise<void>;
 }
 
 /** A whole server of its own, with an unmigrated database `postgres`: for tests that take the server away. */
