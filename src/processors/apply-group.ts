@@ -42,7 +42,7 @@ export const groupApplier = (ctx: Ctx): ((payload: Payload<'apply-group'>) => Pr
       maxSize: ctx.config.CERT_EVENT_BATCH_SIZE,
       weigh: (ids) => ids.length,
       limit: Number.POSITIVE_INFINITY,
-      lanes: 2,
+      lanes: 4,
       patienceMs,
     },
     apply,

@@ -171,6 +171,21 @@ describe('group commit', () => {
     expect(await Promise.all(answers)).toHaveLength(6);
   });
 
+  it('goes on beside a commit that is slow, as one that waits for a lock', async () => {
+    const store = manualStore({ lanes: 2, slowMs: 30 });
+    const stuck = store.submit(1);
+    await store.nth(0);
+    const next = store.submit(2);
+    (await store.nth(1)).succeed();
+    expect(await next).toBe('answer 2');
+    const more = store.submit(3);
+    (await store.nth(2)).succeed();
+    expect(await more).toBe('answer 3');
+    store.groups[0]?.succeed();
+    expect(await stuck).toBe('answer 1');
+    await store.idle();
+  });
+
   it('fills groups by weight, and lets one item that is too heavy go alone', async () => {
     const store = manualStore({ maxSize: 10, weigh: (item) => item });
     const answers = [6, 4, 1, 30, 2].map(store.submit);

@@ -23,8 +23,10 @@ export interface GroupCommitOptions<T> {
   readonly weigh?: (item: T) => number;
   /** Most items that may wait. */
   readonly limit: number;
-  /** Commits that may run at once; a further one begins only when a tenth of `maxSize` waits. */
+  /** Commits that may run at once; a further one begins only when a tenth of `maxSize` waits, or all others are slow. */
   readonly lanes: number;
+  /** A commit that takes longer counts as slow, in ms; 250 unless said otherwise. */
+  readonly slowMs?: number;
   /** Longest wait for a commit, in ms; that of a sender unless said otherwise. */
   readonly patienceMs?: number;
 }
@@ -37,21 +39,68 @@ const answer = <T, R>(group: readonly Waiting<T, R>[], results: readonly R[]): v
   });
 };
 
+/** How many of these items fit into one commit, at least one, and what they weigh. */
+const fitting = <T>(
+  items: readonly T[],
+  maxSize: number,
+  weigh: (item: T) => number,
+): { size: number; weight: number } => {
+  let [size, weight] = [0, 0];
+  for (const item of items) {
+    const next = weight + weigh(item);
+    if (size > 0 && next > maxSize) break;
+    [size, weight] = [size + 1, next];
+  }
+  return { size, weight };
+};
+
+/** Counts what runs, and what of it is not slow yet. */
+const laneCounter = (slowMs: number, onSlow: () => void) => {
+  const lanes = { running: 0, brisk: 0 };
+  const enter = (): (() => void) => {
+    lanes.running += 1;
+    lanes.brisk += 1;
+    let slow = false;
+    const timer = setTimeout(() => {
+      slow = true;
+      lanes.brisk -= 1;
+      onSlow();
+    }, slowMs);
+    return () => {
+      clearTimeout(timer);
+      lanes.running -= 1;
+      if (!slow) lanes.brisk -= 1;
+    };
+  };
+  return { lanes, enter };
+};
+
 /**
  * Group commit without a timer: whatever arrives while a commit runs goes into the next one. An idle committer takes a
- * single item at once; a busy one makes its groups as large as the load. A commit that is late goes on by itself: its
- * items and those that wait behind it are rejected `unavailable`, so that nobody waits longer than `patienceMs`.
+ * single item at once; a busy one makes its groups as large as the load. A slow commit, one that waits for a lock, holds up
+ * only its own items. A commit that is late goes on by itself: its items and those that wait behind it are rejected
+ * `unavailable`, so that nobody waits longer than `patienceMs`.
  *
  * @param commit writes a group and answers for each item, in order; a rejection is the whole group's
  */
 export const groupCommit = <T, R>(
-  { maxSize, weigh = () => 1, limit, lanes, patienceMs = senderPatienceMs }: GroupCommitOptions<T>,
+  { maxSize, weigh = () => 1, limit, lanes: most, slowMs = 250, patienceMs = senderPatienceMs }: GroupCommitOptions<T>,
   commit: (items: readonly T[]) => Promise<readonly R[]>,
 ): GroupCommit<T, R> => {
   const waiting: Waiting<T, R>[] = [];
-  let running = 0;
   let waitingWeight = 0;
-  let idlers: (() => void)[] = [];
+  const idlers: (() => void)[] = [];
+  const { lanes, enter } = laneCounter(slowMs, () => void pump());
+
+  const take = (): Waiting<T, R>[] => {
+    const { size, weight } = fitting(
+      waiting.map(({ item }) => item),
+      maxSize,
+      weigh,
+    );
+    waitingWeight -= weight;
+    return waiting.splice(0, size);
+  };
 
   const runGroup = async (group: readonly Waiting<T, R>[]): Promise<void> => {
     try {
@@ -67,34 +116,19 @@ export const groupCommit = <T, R>(
     }
   };
 
-  const takeGroup = (): Waiting<T, R>[] => {
-    let size = 0;
-    let weight = 0;
-    for (const { item } of waiting) {
-      const next = weight + weigh(item);
-      if (size > 0 && next > maxSize) break;
-      weight = next;
-      size += 1;
-    }
-    waitingWeight -= weight;
-    return waiting.splice(0, size);
-  };
+  const worthwhile = (): boolean =>
+    waiting.length > 0 && lanes.running < most && (lanes.brisk === 0 || waitingWeight * furtherLane >= maxSize);
 
-  /** Whether a commit beside `others` is worth its own cost: always the first, a further one only for enough items. */
-  const worthwhile = (others: number): boolean =>
-    waiting.length > 0 && (others === 0 || (others < lanes && waitingWeight * furtherLane >= maxSize));
-
+  /** Runs groups while there is reason to; a group's failure is told to its own items, so it never rejects. */
   const pump = async (): Promise<void> => {
-    running += 1;
-    while (worthwhile(running - 1)) await runGroup(takeGroup());
-    running -= 1;
-    if (running > 0) return;
-    for (const wake of idlers) wake();
-    idlers = [];
+    while (worthwhile()) {
+      const leave = enter();
+      await runGroup(take());
+      leave();
+    }
+    if (lanes.running > 0 || waiting.length > 0) return;
+    for (const wake of idlers.splice(0)) wake();
   };
-
-  // A group's failure is told to its own items; pump itself never rejects.
-  const start = (): Promise<void> | null => (worthwhile(running) ? pump() : null);
 
   return {
     submit: (item) =>
@@ -106,10 +140,10 @@ export const groupCommit = <T, R>(
         waiting.push({ item, resolve, reject });
         waitingWeight += weigh(item);
         // Requests that arrive in one turn of the event loop share the first group as well.
-        if (running < lanes) setImmediate(() => void start());
+        if (lanes.running < most) setImmediate(() => void pump());
       }),
     idle: async () => {
-      if (running > 0 || waiting.length > 0) await new Promise<void>((resolve) => idlers.push(resolve));
+      if (lanes.running > 0 || waiting.length > 0) await new Promise<void>((resolve) => idlers.push(resolve));
     },
   };
 };
