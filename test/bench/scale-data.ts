@@ -66,7 +66,7 @@ const loadIncidents = (sql: TransactionSql) => sql`
   from scale_names where n % 20 = 0`;
 
 const countAll = async (sql: TransactionSql): Promise<void> => {
-  await sql`truncate domain_counts, event_counts`;
+  await sql`truncate domain_counts, event_counts, event_hours, unfinished_events, renewal_deadlines`;
   await sql`
     insert into domain_counts (org_id, region, tls_status, n, last_event_at)
     select org_id, region, tls_status, count(*), max(cert_last_event_at) from custom_domains group by 1, 2, 3`;
@@ -74,6 +74,14 @@ const countAll = async (sql: TransactionSql): Promise<void> => {
     insert into event_counts (org_id, source, cluster_id, event_type, status, error_class, resolved, n)
     select org_id, source, cluster_id, event_type, status, error_class, domain_id is not null, count(*)
     from certificate_lifecycle_events group by 1, 2, 3, 4, 5, 6, 7`;
+  await sql`insert into event_hours (hour, n) select hour_of(id), count(*) from certificate_lifecycle_events group by 1`;
+  await sql`
+    insert into unfinished_events (status, event_id)
+    select status, id from certificate_lifecycle_events where status <> 'applied'`;
+  await sql`
+    insert into renewal_deadlines (domain_id, due_at)
+    select id, cert_renewal_due_at from custom_domains
+    where verified and tls_mode = 'termination' and cert_renewal_due_at is not null`;
   await sql`
     insert into cert_sources (source, cluster_id, last_event_id, last_event_type, events_total, last_seen_at)
     select source, coalesce(cluster_id, ''), (array_agg(id order by id desc))[1], 'renewal_succeeded', count(*), max(created_at)
