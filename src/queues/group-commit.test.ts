@@ -186,6 +186,20 @@ describe('group commit', () => {
     await store.idle();
   });
 
+  it('rejects only its own items when a commit is late while another gets on', async () => {
+    const store = manualStore({ lanes: 2, slowMs: 1000, patienceMs: 1500 });
+    const stuck = codeOf(store.submit(1));
+    await store.nth(0);
+    const onward = store.submit(2);
+    const running = await store.nth(1);
+    const behind = codeOf(store.submit(3));
+    expect(await stuck).toBe('unavailable');
+    running.succeed();
+    expect(await onward).toBe('answer 2');
+    (await store.nth(2)).succeed();
+    expect(await behind).toBe('accepted');
+  });
+
   it('fills groups by weight, and lets one item that is too heavy go alone', async () => {
     const store = manualStore({ maxSize: 10, weigh: (item) => item });
     const answers = [6, 4, 1, 30, 2].map(store.submit);

@@ -39,17 +39,12 @@ const answer = <T, R>(group: readonly Waiting<T, R>[], results: readonly R[]): v
   });
 };
 
-/** How many of these items fit into one commit, at least one, and what they weigh. */
-const fitting = <T>(
-  items: readonly T[],
-  maxSize: number,
-  weigh: (item: T) => number,
-): { size: number; weight: number } => {
+/** How many items of these weights fit into one commit, at least one, and what they weigh together. */
+const fitting = (weights: readonly number[], maxSize: number): { size: number; weight: number } => {
   let [size, weight] = [0, 0];
-  for (const item of items) {
-    const next = weight + weigh(item);
-    if (size > 0 && next > maxSize) break;
-    [size, weight] = [size + 1, next];
+  for (const one of weights) {
+    if (size > 0 && weight + one > maxSize) break;
+    [size, weight] = [size + 1, weight + one];
   }
   return { size, weight };
 };
@@ -78,8 +73,8 @@ const laneCounter = (slowMs: number, onSlow: () => void) => {
 /**
  * Group commit without a timer: whatever arrives while a commit runs goes into the next one. An idle committer takes a
  * single item at once; a busy one makes its groups as large as the load. A slow commit, one that waits for a lock, holds up
- * only its own items. A commit that is late goes on by itself: its items and those that wait behind it are rejected
- * `unavailable`, so that nobody waits longer than `patienceMs`.
+ * only its own items. A commit that is late goes on by itself: its items are rejected `unavailable`, and those that wait as
+ * well when no other commit gets on, so that nobody waits longer than `patienceMs`.
  *
  * @param commit writes a group and answers for each item, in order; a rejection is the whole group's
  */
@@ -93,21 +88,23 @@ export const groupCommit = <T, R>(
   const { lanes, enter } = laneCounter(slowMs, () => void pump());
 
   const take = (): Waiting<T, R>[] => {
-    const { size, weight } = fitting(
-      waiting.map(({ item }) => item),
-      maxSize,
-      weigh,
-    );
+    const weights = waiting.map(({ item }) => weigh(item));
+    const { size, weight } = fitting(weights, maxSize);
     waitingWeight -= weight;
     return waiting.splice(0, size);
+  };
+
+  const rejectWaiting = (): void => {
+    waitingWeight = 0;
+    for (const { reject } of waiting.splice(0)) reject(late());
   };
 
   const runGroup = async (group: readonly Waiting<T, R>[]): Promise<void> => {
     try {
       const work = commit(group.map(({ item }) => item));
       if ((await withinMs(work, patienceMs)) === 'late') {
-        waitingWeight = 0;
-        for (const { reject } of [...group, ...waiting.splice(0)]) reject(late());
+        for (const { reject } of group) reject(late());
+        if (lanes.brisk === 0) rejectWaiting();
         return;
       }
       answer(group, await work);
