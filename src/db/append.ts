@@ -61,7 +61,7 @@ const inIdentityOrder = (events: readonly NewEvent[]): NewEvent[] =>
     .toSorted((a, b) => (a.key < b.key ? -1 : 1))
     .map(({ event }) => event);
 
-/** One parameter for the whole group: a list as JSON costs a third of what as many arrays as columns do. */
+/** One parameter for the whole group: a list as JSON costs this process less than as many arrays as there are columns. */
 const rowOf = ({ id, source, clusterId, domain, parsed, provenanceSubject, receivedAt }: NewEvent) => ({
   id,
   source,
