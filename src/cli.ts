@@ -10,6 +10,7 @@ import { eventsCommand } from './cli/events.ts';
 import { firstEventCommand } from './cli/first-event.ts';
 import { terminalOf } from './cli/io.ts';
 import { commandEnv } from './cli/local-secrets.ts';
+import { boundYoungGeneration } from './cli/young-generation.ts';
 import { environment } from './config.ts';
 import { ConfigError, messageOf, StartError } from './errors.ts';
 
@@ -25,7 +26,10 @@ const fail = (error: unknown): never => {
 };
 
 /** Read only where a server is started: what it takes to run one is most of the program. */
-const server = () => import('./cli/server.ts');
+const server = () => {
+  boundYoungGeneration(environment());
+  return import('./cli/server.ts');
+};
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;

@@ -188,7 +188,7 @@ type Value<K extends keyof Variables> =
 /** The environment after parsing, frozen; names as in the environment, so that there is one name for each thing. */
 export type Config = { readonly [K in keyof Variables]: Value<K> };
 
-type Env = Readonly<Record<string, string | undefined>>;
+export type Env = Readonly<Record<string, string | undefined>>;
 
 const textOf = (name: string, env: Env, readFile: (path: string) => string): string | undefined => {
   const path = env[`${name}_FILE`];
