@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { channelsFor, type NotifyRoute, type RoutedFacts, type Routing } from './notify-routes.ts';
+import { channelsFor, type ChannelTraits, type NotifyRoute, type RoutedFacts, type Routing } from './notify-routes.ts';
 
-const alerting = { kinds: ['alert'], resolves: true } as const;
+const alerting: ChannelTraits = { kinds: ['alert'], resolves: true };
+const triggering: ChannelTraits = { kinds: ['runbook'], resolves: false };
 const channels: Routing['channels'] = new Map([
   ['alert-webhook', alerting],
-  ['runbook', { kinds: ['runbook'], resolves: false }],
-  ['automation', { kinds: ['runbook'], resolves: false }],
+  ['runbook', triggering],
+  ['automation', triggering],
   ['pager', alerting],
   ['chat', alerting],
   ['mail', alerting],
