@@ -79,6 +79,9 @@ export const addressGuard = ({ allowedCidrs, refusedCidrs = [], loopback = false
   };
 };
 
+/** The one spelling of an address (RFC 5952), so that it can serve as a key. */
+export const canonicalAddress = (address: string): string => parse(address).toString();
+
 /** Whether an address lies in one of the ranges; unwrapped as the guard does it. */
 export const cidrMatcher = (cidrs: readonly string[]): ((address: string) => boolean) => {
   const ranges = cidrs.map(parseRange);

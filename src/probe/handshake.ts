@@ -1,0 +1,100 @@
+import type { X509Certificate } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { connect, type SecureContext, type TLSSocket } from 'node:tls';
+import { alertText } from './alerts.ts';
+import type { ByteWatch } from './byte-watch.ts';
+import { endSocket, type Fault, seconds, socketFault } from './connection.ts';
+import { notTls } from './fetch.ts';
+import { maxHelloBytes } from './hello-reader.ts';
+
+/** A handshake that came to its end. */
+export interface Handshaken {
+  readonly leaf: X509Certificate;
+  /** OpenSSL's word on the chain under the context that was used; null when it is trusted. */
+  readonly code: string | null;
+  readonly tlsVersion: string | null;
+  readonly staple: Buffer | null;
+}
+
+const closed: Fault = { verdict: 'closed', error: 'the server closed the connection during the handshake' };
+const tooLarge: Fault = {
+  verdict: 'oversized',
+  error: 'the server sends more certificates than TLS clients take (100 KiB)',
+};
+const endless: Fault = {
+  verdict: 'oversized',
+  error: 'the server sends more than 256 KiB without ending the handshake',
+};
+
+const plaintext = new Set([
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+  'ERR_SSL_PACKET_LENGTH_TOO_LONG',
+  'ERR_SSL_RECORD_LAYER_FAILURE',
+  'ERR_SSL_BAD_RECORD_TYPE',
+]);
+const outdated = new Set(['ERR_SSL_UNSUPPORTED_PROTOCOL', 'ERR_SSL_VERSION_TOO_LOW', 'ERR_SSL_NO_PROTOCOLS_AVAILABLE']);
+
+const propertyOf = (error: Error, key: 'code' | 'reason'): string => {
+  const value: unknown = Reflect.get(error, key);
+  return typeof value === 'string' ? value : '';
+};
+
+/** What an error of the handshake says of the server. @throws the error itself when it is this machine's. */
+const handshakeFault = (error: Error): Fault => {
+  const code = propertyOf(error, 'code');
+  if (code === 'ECONNRESET') return closed;
+  if (plaintext.has(code)) return { verdict: 'not_tls', error: notTls(false) };
+  if (outdated.has(code)) return { verdict: 'tls_alert', error: 'the server offers no TLS version from 1.2 on' };
+  if (code === 'ERR_SSL_EXCESSIVE_MESSAGE_SIZE') return tooLarge;
+  if (!code.startsWith('ERR_SSL_') && !code.startsWith('ERR_TLS_') && code !== 'EPROTO') return socketFault(error);
+  const alert = /alert number (\d+)/i.exec(error.message);
+  if (alert !== null) return { verdict: 'tls_alert', error: alertText(Number(alert[1])) };
+  const reason = propertyOf(error, 'reason') || code;
+  return { verdict: 'tls_alert', error: `the TLS handshake fails: ${reason.slice(0, 100)}` };
+};
+
+const read = (tls: TLSSocket, staple: Buffer | null): Handshaken | Fault => {
+  const leaf = tls.getPeerX509Certificate();
+  if (leaf === undefined) return { verdict: 'tls_alert', error: 'the server presents no certificate' };
+  // With rejectUnauthorized off, Node gives OpenSSL's code here as a string.
+  const code = tls.authorized ? null : String(tls.authorizationError);
+  return { leaf, code, tlsVersion: tls.getProtocol(), staple };
+};
+
+/**
+ * A complete TLS handshake by node:tls: the server proves that it holds the key. The certificate is taken whatever is wrong with it.
+ *
+ * @param socket connected; wrapped, so that it can be reset afterwards.
+ * @throws Error for faults of this machine.
+ */
+export const fullHandshake = async (
+  socket: Socket,
+  name: string,
+  context: SecureContext,
+  { timeoutMs, watch }: { readonly timeoutMs: number; readonly watch: ByteWatch },
+): Promise<Handshaken | Fault> => {
+  const { promise, resolve } = Promise.withResolvers<Handshaken | Fault | Error>();
+  let staple: Buffer | null = null;
+  const timer = setTimeout(() => {
+    resolve({ verdict: 'handshake_timeout', error: `the handshake did not end within ${seconds(timeoutMs)}` });
+  }, timeoutMs);
+  const unwatch = watch.add(socket, maxHelloBytes, () => resolve(endless));
+  const tls = connect({
+    socket,
+    secureContext: context,
+    servername: name,
+    rejectUnauthorized: false,
+    requestOCSP: true,
+    // The name is matched by checkHost later, for less than the conversion that this hook would need.
+    checkServerIdentity: () => undefined,
+  });
+  tls.on('OCSPResponse', (response: Buffer | null) => (staple = response));
+  tls.once('secureConnect', () => resolve(read(tls, staple)));
+  tls.on('error', resolve).once('close', () => resolve(closed));
+  const end = await promise;
+  clearTimeout(timer);
+  unwatch();
+  // Takes the TLS socket with it. Destroying that one too, in the same turn, makes Node crash.
+  endSocket(socket);
+  return end instanceof Error ? handshakeFault(end) : end;
+};
