@@ -53,12 +53,35 @@ const handshakeFault = (error: Error): Fault => {
   return { verdict: 'tls_alert', error: `the TLS handshake fails: ${reason.slice(0, 100)}` };
 };
 
-const read = (tls: TLSSocket, staple: Buffer | null): Handshaken | Fault => {
-  const leaf = tls.getPeerX509Certificate();
+/** What Node knows when the handshake is over; the leaf can be asked for only once, and `shown` may have done so. */
+const read = (tls: TLSSocket, shown: Handshaken | null): Handshaken | Fault => {
+  const leaf = shown === null ? tls.getPeerX509Certificate() : shown.leaf;
   if (leaf === undefined) return { verdict: 'tls_alert', error: 'the server presents no certificate' };
   // With rejectUnauthorized off, Node gives OpenSSL's code here as a string.
   const code = tls.authorized ? null : String(tls.authorizationError);
-  return { leaf, code, tlsVersion: tls.getProtocol(), staple };
+  return { leaf, code, tlsVersion: tls.getProtocol(), staple: shown?.staple ?? null };
+};
+
+const unknownCode = 'UNSPECIFIED';
+/** Alerts of a server that misses a client certificate: handshake_failure, those on certificates, certificate_required. */
+const wantsClient = /alert number (?:40|42|43|45|46|48|49|116)\b/i;
+
+/** OpenSSL's word on the chain before the handshake is over, which Node keeps on its inner handle only. */
+const earlyCode = (tls: TLSSocket): string | null => {
+  const inner: unknown = Reflect.get(tls, 'ssl');
+  const verify: unknown = typeof inner === 'object' && inner !== null ? Reflect.get(inner, 'verifyError') : undefined;
+  if (typeof verify !== 'function') return unknownCode;
+  const error: unknown = Reflect.apply(verify, inner, []);
+  return error instanceof Error ? propertyOf(error, 'code') : null;
+};
+
+/**
+ * What the server has shown when its flight is over and the client's turn comes (RFC 5246, section 7.3). In TLS 1.2 a server that
+ * wants a client certificate breaks off after that; its own certificate and key have been checked by then.
+ */
+const readEarly = (tls: TLSSocket, staple: Buffer | null): Handshaken | null => {
+  const leaf = tls.getPeerX509Certificate();
+  return leaf === undefined ? null : { leaf, code: earlyCode(tls), tlsVersion: tls.getProtocol(), staple };
 };
 
 /**
@@ -74,7 +97,7 @@ export const fullHandshake = async (
   { timeoutMs, watch }: { readonly timeoutMs: number; readonly watch: ByteWatch },
 ): Promise<Handshaken | Fault> => {
   const { promise, resolve } = Promise.withResolvers<Handshaken | Fault | Error>();
-  let staple: Buffer | null = null;
+  let shown: Handshaken | null = null;
   const timer = setTimeout(() => {
     resolve({ verdict: 'handshake_timeout', error: `the handshake did not end within ${seconds(timeoutMs)}` });
   }, timeoutMs);
@@ -88,13 +111,16 @@ export const fullHandshake = async (
     // The name is matched by checkHost later, for less than the conversion that this hook would need.
     checkServerIdentity: () => undefined,
   });
-  tls.on('OCSPResponse', (response: Buffer | null) => (staple = response));
-  tls.once('secureConnect', () => resolve(read(tls, staple)));
+  // Comes at the end of the server's flight, with null where nothing is stapled.
+  tls.once('OCSPResponse', (response: Buffer | null) => (shown = readEarly(tls, response)));
+  tls.once('secureConnect', () => resolve(read(tls, shown)));
   tls.on('error', resolve).once('close', () => resolve(closed));
   const end = await promise;
   clearTimeout(timer);
   unwatch();
   // Takes the TLS socket with it. Destroying that one too, in the same turn, makes Node crash.
   endSocket(socket);
-  return end instanceof Error ? handshakeFault(end) : end;
+  if (!(end instanceof Error)) return end;
+  const isEnough = shown !== null && shown.code !== unknownCode && wantsClient.test(end.message);
+  return isEnough ? shown : handshakeFault(end);
 };
