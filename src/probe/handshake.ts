@@ -97,7 +97,7 @@ export const fullHandshake = async (
   { timeoutMs, watch }: { readonly timeoutMs: number; readonly watch: ByteWatch },
 ): Promise<Handshaken | Fault> => {
   const { promise, resolve } = Promise.withResolvers<Handshaken | Fault | Error>();
-  let shown: Handshaken | null = null;
+  const early: { shown: Handshaken | null } = { shown: null };
   const timer = setTimeout(() => {
     resolve({ verdict: 'handshake_timeout', error: `the handshake did not end within ${seconds(timeoutMs)}` });
   }, timeoutMs);
@@ -112,8 +112,8 @@ export const fullHandshake = async (
     checkServerIdentity: () => undefined,
   });
   // Comes at the end of the server's flight, with null where nothing is stapled.
-  tls.once('OCSPResponse', (response: Buffer | null) => (shown = readEarly(tls, response)));
-  tls.once('secureConnect', () => resolve(read(tls, shown)));
+  tls.once('OCSPResponse', (response: Buffer | null) => (early.shown = readEarly(tls, response)));
+  tls.once('secureConnect', () => resolve(read(tls, early.shown)));
   tls.on('error', resolve).once('close', () => resolve(closed));
   const end = await promise;
   clearTimeout(timer);
@@ -121,6 +121,7 @@ export const fullHandshake = async (
   // Takes the TLS socket with it. Destroying that one too, in the same turn, makes Node crash.
   endSocket(socket);
   if (!(end instanceof Error)) return end;
+  const { shown } = early;
   const isEnough = shown !== null && shown.code !== unknownCode && wantsClient.test(end.message);
   return isEnough ? shown : handshakeFault(end);
 };

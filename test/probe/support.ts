@@ -14,7 +14,7 @@ export const goodLeaf = pki.leaf({ names: [name] });
 export const createStage = () => {
   const open: { close: () => Promise<void> }[] = [];
   afterEach(async () => {
-    for (const { close } of open.splice(0).reverse()) await close();
+    for (const { close } of open.splice(0).toReversed()) await close();
   });
 
   const listen = (server: Server, host = '127.0.0.1', port = 0): Promise<number> => {
