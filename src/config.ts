@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
 import { ConfigError, messageOf } from './errors.ts';
 import { isProbeAddress } from './lifecycle/domain-input.ts';
+import { parseCidrs } from './net/address-guard.ts';
 import { parseSourceKeys, type SourceKeys } from './source-keys.ts';
 
 export const roles = ['viewer', 'operator', 'admin'] as const;
@@ -49,6 +50,26 @@ const servers = v.pipe(
     (value) => value.length > 0 && value.every(isProbeAddress),
     'must be a comma list of address[:port], IPv6 with a port as [address]:port',
   ),
+);
+
+const cidrs = v.pipe(
+  v.string(),
+  v.rawTransform<string, readonly string[]>(({ dataset, addIssue }) => {
+    const { cidrs: ranges, bad } = parseCidrs(dataset.value);
+    for (const position of bad)
+      addIssue({ message: `entry ${position} is not an address or range such as 10.0.0.0/8` });
+    return ranges;
+  }),
+);
+
+const portRule = 'must be a comma list of ports';
+const ports = v.pipe(
+  list,
+  v.check(
+    (value) => value.length > 0 && value.every((port) => /^[1-9]\d{0,4}$/.test(port) && Number(port) < 65_536),
+    portRule,
+  ),
+  v.transform((value) => value.map(Number)),
 );
 
 const adminTokens = v.pipe(
@@ -167,6 +188,88 @@ export const variables = {
     rule: integer(1, 8760),
     default: '72',
     about: 'Hours before a renewal is due that it counts as a warning.',
+  },
+  CERT_DEPLOYMENT_ENV: {
+    rule: v.picklist(['dev', 'staging', 'prod'], 'must be dev, staging or prod'),
+    default: 'dev',
+    about: 'A renewal past its deadline wakes somebody in prod only; dev lets webhooks reach loopback.',
+  },
+  CERT_WORKER_INTERVAL_SECONDS: {
+    rule: integer(1, 86_400),
+    default: '300',
+    about: 'Seconds between sweeps for due probes and for statuses, deadlines and alerts that time changes.',
+  },
+  CERT_PROBE_FALLBACK_ENABLED: {
+    rule: flag,
+    default: 'true',
+    about: 'Look at the certificates that are really served. false: only when asked for.',
+  },
+  TLS_PROBE_TIMEOUT_SECONDS: {
+    rule: integer(1, 60),
+    default: '8',
+    about: 'Longest connect and handshake of a probe.',
+  },
+  CERT_PROBE_ALLOWED_CIDRS: {
+    rule: cidrs,
+    about: 'Private ranges that may be probed, comma list of CIDRs. Unset: public addresses only.',
+  },
+  CERT_PROBE_REFUSED_CIDRS: {
+    rule: cidrs,
+    about: 'Public ranges that are never probed, comma list of CIDRs.',
+  },
+  CERT_PROBE_ALLOWED_PORTS: {
+    rule: ports,
+    default: '443,8443,25,465,587,143,993,110,995,5432,636,853,990,5061,6443',
+    about: 'Ports of public addresses that may be probed; in CERT_PROBE_ALLOWED_CIDRS every port may.',
+  },
+  CERT_PROBE_TRUSTED_CA: {
+    rule: v.pipe(nonEmpty, v.includes('-----BEGIN CERTIFICATE-----', 'must hold PEM certificates')),
+    about: 'PEM of CAs that probes trust beside the system’s; usually as CERT_PROBE_TRUSTED_CA_FILE.',
+  },
+  CERT_PROBE_FULL_ONLY: {
+    rule: flag,
+    default: 'false',
+    about: 'Make every probe a full handshake, so that servers log no half-open ones; ten times the work.',
+  },
+  CERT_PROBE_DRIFT_GRACE_SECONDS: {
+    rule: integer(0, 604_800),
+    default: '900',
+    about: 'Time a renewed certificate has to be served everywhere before it counts as not deployed.',
+  },
+  CERT_PROBE_QUIET_SECONDS: {
+    rule: integer(0, 86_400),
+    default: '600',
+    about: 'How long the probe sweep leaves a domain alone after an event.',
+  },
+  CERT_ALERT_COOLDOWN_SECONDS: {
+    rule: integer(1, 604_800),
+    default: '1800',
+    about: 'Time until an alert that still stands is sent again; doubles with each reminder, at most a day.',
+  },
+  CERT_ALERT_WEBHOOK_URL: {
+    rule: url('http:', 'https:'),
+    about: 'Where every alert is posted as JSON.',
+  },
+  CERT_ALERT_WEBHOOK_SECRET: {
+    rule: secret,
+    about: 'Signs what is posted to CERT_ALERT_WEBHOOK_URL (Standard Webhooks); a comma list rotates.',
+  },
+  CERT_RUNBOOK_WEBHOOK_URL: {
+    rule: url('http:', 'https:'),
+    about: 'Where signed runbook triggers are posted.',
+  },
+  CERT_RUNBOOK_SIGNING_SECRET: {
+    rule: secret,
+    about: 'Signs runbook triggers; needed with CERT_RUNBOOK_WEBHOOK_URL. A comma list rotates.',
+  },
+  CERT_RUNBOOK_COOLDOWN_SECONDS: {
+    rule: integer(1, 604_800),
+    default: '900',
+    about: 'Time until a runbook is triggered again for what still stands; doubles each time, at most a day.',
+  },
+  CERT_WEBHOOK_ALLOWED_CIDRS: {
+    rule: cidrs,
+    about: 'Private ranges that webhooks may reach, comma list of CIDRs.',
   },
   DOMAIN_VERIFY_STRICT: {
     rule: flag,

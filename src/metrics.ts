@@ -60,6 +60,12 @@ const stateGauges = (registers: Registry[]) => ({
     labelNames: ['status'] as const,
     registers,
   }),
+  driftDomains: new Gauge({
+    name: 'fdt_cert_drift_domains',
+    help: 'Domains whose served certificate was compared with what events said, by outcome',
+    labelNames: ['state'] as const,
+    registers,
+  }),
   eventsPending: new Gauge({
     name: 'fdt_cert_events_pending_total',
     help: 'Events waiting to be applied',

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { starttlsModes } from '../lifecycle/domain-input.ts';
+import { starttlsProtocols } from '../lifecycle/served.ts';
 import { failurePolicies, tlsModes, tlsStatuses } from '../lifecycle/types.ts';
 import { importDomains } from './domains-import.ts';
 import { withApi, withPage } from './events.ts';
@@ -28,6 +28,8 @@ export interface PutOptions extends Json {
   readonly failurePolicy?: string;
   readonly orgId?: string | false;
   readonly probeAddress?: readonly string[] | false;
+  readonly expiryWarnPercent?: number | false;
+  readonly caDirectory?: string | false;
   readonly starttls?: string | false;
 }
 
@@ -99,8 +101,20 @@ const show = (io: CliIo, domain: string, options: Json): Promise<number> =>
   });
 
 /** The body of a PUT: what is not given stays out of it, what is `--no-…` becomes null. */
-const settingsOf = ({ verified, tlsMode, region, failurePolicy, orgId, probeAddress, starttls }: PutOptions): Row => {
-  const all = { verified, tlsMode, failurePolicy, region, orgId, probeAddress, starttls };
+const settingsOf = (options: PutOptions): Row => {
+  const { verified, tlsMode, region, failurePolicy, orgId, probeAddress, starttls, expiryWarnPercent, caDirectory } =
+    options;
+  const all = {
+    verified,
+    tlsMode,
+    failurePolicy,
+    region,
+    orgId,
+    probeAddress,
+    starttls,
+    expiryWarnPercent,
+    caDirectory,
+  };
   return Object.fromEntries(
     Object.entries(all)
       .filter(([, value]) => value !== undefined)
@@ -160,8 +174,12 @@ const addPut = (domains: Command, io: CliIo): Command =>
     .option('--no-org-id', 'it belongs to none')
     .option('--probe-address <address>', 'address[:port] to probe; may be repeated', collect)
     .option('--no-probe-address', 'probe what the DNS says')
-    .addOption(new Option('--starttls <protocol>', 'protocol to start TLS from').choices(starttlsModes))
+    .addOption(new Option('--starttls <protocol>', 'protocol to start TLS from').choices(starttlsProtocols))
     .option('--no-starttls', 'TLS from the first byte')
+    .option('--expiry-warn-percent <percent>', 'part of the lifetime, in percent, that counts as expiring', Number)
+    .option('--no-expiry-warn-percent', 'by the rule for all')
+    .option('--ca-directory <url>', 'directory of the CA, asked when to renew (RFC 9773)')
+    .option('--no-ca-directory', 'no CA is asked')
     .option('--json', jsonHelp)
     .action(async (name: string, options: PutOptions) => {
       process.exitCode = await put(io, name, options);

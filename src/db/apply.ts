@@ -31,24 +31,29 @@ const eventColumns = (tx: Tx) => tx`
   ${ms(tx, 'e.not_after')} as "notAfter", ${ms(tx, 'e.renewal_due_at')} as "renewalDueAt", e.reason,
   e.callback_class as "callbackClass", e.callback_action as "callbackAction", e.callback_attempt as "callbackAttempt"`;
 
-interface DomainRow {
-  readonly id: string;
-  readonly domain: string;
-  readonly orgId: string | null;
-  readonly tlsMode: LockedDomain['tlsMode'];
-  readonly routed: boolean;
-  readonly failurePolicy: LockedDomain['failurePolicy'];
-  readonly state: LockedDomain['state'];
-}
+/** A domain as the core takes it, from a row of `custom_domains d`; shared by all that decide under its lock. */
+export const lockedColumns = (tx: Tx) => tx`
+  d.id, d.domain, d.org_id as "orgId",
+  json_build_object('tlsMode', d.tls_mode, 'routed', d.target_tunnel_id is not null, 'verified', d.verified,
+    'failurePolicy', d.cert_failure_policy, 'expiryWarnPercent', d.expiry_warn_percent) as settings,
+  json_build_object(
+    'lastEventId', d.cert_last_event_id, 'lastEventType', d.cert_last_event_type, 'lastEventAt', ${ms(tx, 'd.cert_last_event_at')},
+    'certificateRef', case when not d.certificate_filled then d.certificate_ref end,
+    'notBefore', case when not d.certificate_filled then ${ms(tx, 'd.tls_not_before')} end,
+    'notAfter', case when not d.certificate_filled then ${ms(tx, 'd.tls_not_after')} end,
+    'renewalDueAt', ${ms(tx, 'd.cert_renewal_due_at')}, 'dueCurrent', d.cert_due_current,
+    'lastSuccessAt', ${ms(tx, 'd.cert_last_success_at')}, 'error', d.cert_last_error,
+    'failureCount', d.cert_failure_count, 'lastFailureAt', ${ms(tx, 'd.cert_last_failure_at')}) as state,
+  json_build_object('certificateRef', d.observed_certificate_ref, 'notBefore', ${ms(tx, 'd.observed_not_before')},
+    'notAfter', ${ms(tx, 'd.observed_not_after')}, 'fault', d.tls_fault, 'faultError', d.tls_fault_error,
+    'checkedAt', ${ms(tx, 'd.tls_last_checked_at')}) as served,
+  case when d.ari_window_end is not null then
+    json_build_object('certificateRef', d.ari_certificate_ref, 'endsAt', ${ms(tx, 'd.ari_window_end')}) end as window,
+  json_build_object('tlsStatus', d.tls_status, 'alerting', d.alerting, 'lookDueAt', ${ms(tx, 'd.look_due_at')}, 'probeDueAt', ${ms(tx, 'd.probe_due_at')},
+    'probeChecks', d.probe_checks) as clocks`;
 
-const lockDomains = (tx: Tx, scope: ApplyScope) => tx<DomainRow[]>`
-  select d.id, d.domain, d.org_id as "orgId", d.tls_mode as "tlsMode", d.target_tunnel_id is not null as routed,
-    d.cert_failure_policy as "failurePolicy",
-    json_build_object(
-      'lastEventId', d.cert_last_event_id, 'lastEventType', d.cert_last_event_type, 'lastEventAt', ${ms(tx, 'd.cert_last_event_at')},
-      'certificateRef', d.certificate_ref, 'notBefore', ${ms(tx, 'd.tls_not_before')}, 'notAfter', ${ms(tx, 'd.tls_not_after')},
-      'renewalDueAt', ${ms(tx, 'd.cert_renewal_due_at')}, 'error', d.tls_last_error,
-      'failureCount', d.cert_failure_count, 'lastFailureAt', ${ms(tx, 'd.cert_last_failure_at')}) as state
+const lockDomains = (tx: Tx, scope: ApplyScope) => tx<LockedDomain[]>`
+  select ${lockedColumns(tx)}
   from custom_domains d
   where d.domain = any(${namesOf(tx, scope)})
   order by d.id for update of d`;

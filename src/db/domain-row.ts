@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { DomainPatch } from '../lifecycle/domain-input.ts';
-import { type CertState, type DomainSettings, viewOf } from '../lifecycle/fold.ts';
+import { lookDueAt } from '../lifecycle/schedule.ts';
+import type { Served, Truth } from '../lifecycle/status.ts';
+import { type RenewalWindow, viewOf, type Warnings } from '../lifecycle/view.ts';
 import type { Orm } from './client.ts';
 import type { customDomains } from './schema.ts';
 
@@ -13,29 +15,13 @@ export type DomainRow = typeof customDomains.$inferSelect;
 /** What goes into a TXT record to prove that one holds a domain. */
 export const newVerificationToken = (): string => randomUUID().replaceAll('-', '');
 
-/** When a change happens (epoch ms), and CERT_EXPIRY_WARN_DAYS. */
-export interface Clock {
+/** When a change happens (epoch ms), and what counts as a warning. */
+export interface Clock extends Warnings {
   readonly now: number;
-  readonly warnDays: number;
 }
 
 /** The columns that settings decide; all but `target_tunnel_id`, which follows from org and region. */
-export type SettingColumns = Pick<
-  DomainRow,
-  | 'org_id'
-  | 'verified'
-  | 'last_verified_at'
-  | 'tls_mode'
-  | 'region'
-  | 'probe_address'
-  | 'starttls'
-  | 'cert_failure_policy'
-  | 'tls_status'
-  | 'cert_retry_backoff_seconds'
-  | 'cert_next_retry_at'
->;
-
-const unset: SettingColumns = {
+const settingColumns = {
   org_id: null,
   verified: false,
   last_verified_at: null,
@@ -43,99 +29,161 @@ const unset: SettingColumns = {
   region: null,
   probe_address: null,
   starttls: null,
+  expiry_warn_percent: null,
+  ca_directory: null,
+  ari_due_at: null,
   cert_failure_policy: 'standard',
   tls_status: 'pending_route',
+  tls_last_error: null,
   cert_retry_backoff_seconds: 0,
   cert_next_retry_at: null,
-};
+  renewal_due_at: null,
+  renewal_due_source: null,
+  look_due_at: null,
+  probe_failures: 0,
+} as const satisfies Partial<DomainRow>;
 
-type StateColumns = Pick<
-  DomainRow,
-  | 'cert_last_event_id'
-  | 'cert_last_event_type'
-  | 'cert_last_event_at'
-  | 'certificate_ref'
-  | 'tls_not_before'
-  | 'tls_not_after'
-  | 'cert_renewal_due_at'
-  | 'tls_last_error'
-  | 'cert_failure_count'
-  | 'cert_last_failure_at'
->;
-
-/** What the events have said so far, as the row keeps it. */
-export const stateOf = (row: StateColumns): CertState => ({
-  lastEventId: row.cert_last_event_id,
-  lastEventType: row.cert_last_event_type,
-  lastEventAt: row.cert_last_event_at?.getTime() ?? null,
-  certificateRef: row.certificate_ref,
-  notBefore: row.tls_not_before?.getTime() ?? null,
-  notAfter: row.tls_not_after?.getTime() ?? null,
-  renewalDueAt: row.cert_renewal_due_at?.getTime() ?? null,
-  error: row.tls_last_error,
-  failureCount: row.cert_failure_count,
-  lastFailureAt: row.cert_last_failure_at?.getTime() ?? null,
-});
-
-/** The settings that the fold looks at. */
-export const settingsOf = (row: Pick<DomainRow, 'tls_mode' | 'region' | 'cert_failure_policy'>): DomainSettings => ({
-  tlsMode: row.tls_mode,
-  routed: row.region !== null,
-  failurePolicy: row.cert_failure_policy,
-});
-
-const emptyColumns: StateColumns = {
+const stateColumns = {
   cert_last_event_id: null,
   cert_last_event_type: null,
   cert_last_event_at: null,
   certificate_ref: null,
+  certificate_filled: false,
   tls_not_before: null,
   tls_not_after: null,
   cert_renewal_due_at: null,
-  tls_last_error: null,
+  cert_due_current: false,
+  cert_last_success_at: null,
+  cert_last_error: null,
   cert_failure_count: 0,
   cert_last_failure_at: null,
-};
+  observed_certificate_ref: null,
+  observed_not_before: null,
+  observed_not_after: null,
+  tls_fault: null,
+  tls_fault_error: null,
+  tls_last_checked_at: null,
+  ari_certificate_ref: null,
+  ari_window_end: null,
+  alerting: false,
+} as const satisfies Partial<DomainRow>;
+
+type SettingState = Pick<DomainRow, keyof typeof settingColumns>;
+type StateColumns = Pick<DomainRow, keyof typeof stateColumns>;
+
+/** What a change of settings writes. */
+export interface SettingColumns extends SettingState {
+  readonly probe_due_at: Date;
+}
+
+type KnownColumns = SettingColumns & StateColumns;
+
+const epochOf = (date: Date | null): number | null => date?.getTime() ?? null;
+const dateOf = (epoch: number | null): Date | null => (epoch === null ? null : new Date(epoch));
+
+const servedOf = (row: StateColumns): Served => ({
+  certificateRef: row.observed_certificate_ref,
+  notBefore: epochOf(row.observed_not_before),
+  notAfter: epochOf(row.observed_not_after),
+  fault: row.tls_fault,
+  faultError: row.tls_fault_error,
+  checkedAt: epochOf(row.tls_last_checked_at),
+});
+
+/** All that a row's status follows from. */
+export const truthOf = (row: SettingState & StateColumns): Truth => ({
+  settings: {
+    tlsMode: row.tls_mode,
+    routed: row.region !== null,
+    verified: row.verified,
+    failurePolicy: row.cert_failure_policy,
+    expiryWarnPercent: row.expiry_warn_percent,
+  },
+  state: {
+    lastEventId: row.cert_last_event_id,
+    lastEventType: row.cert_last_event_type,
+    lastEventAt: epochOf(row.cert_last_event_at),
+    certificateRef: row.certificate_filled ? null : row.certificate_ref,
+    notBefore: row.certificate_filled ? null : epochOf(row.tls_not_before),
+    notAfter: row.certificate_filled ? null : epochOf(row.tls_not_after),
+    renewalDueAt: epochOf(row.cert_renewal_due_at),
+    dueCurrent: row.cert_due_current,
+    lastSuccessAt: epochOf(row.cert_last_success_at),
+    error: row.cert_last_error,
+    failureCount: row.cert_failure_count,
+    lastFailureAt: epochOf(row.cert_last_failure_at),
+  },
+  served: servedOf(row),
+});
+
+const windowOf = ({ ari_certificate_ref: ref, ari_window_end: end }: StateColumns): RenewalWindow | null =>
+  ref === null || end === null ? null : { certificateRef: ref, endsAt: end.getTime() };
 
 const or = <T>(given: T | undefined, kept: T): T => (given === undefined ? kept : given);
+const same = (one: unknown, two: unknown): boolean => JSON.stringify(one) === JSON.stringify(two);
+
+/** How the domain is reached, and whether it is looked at: after a change the old looks say nothing. */
+const reach = ({ verified, tls_mode, region, probe_address, starttls }: SettingState): unknown[] => [
+  verified,
+  tls_mode,
+  region !== null,
+  probe_address,
+  starttls,
+];
+
+/** The columns that follow from the settings, at the moment they change. */
+const followUp = (row: SettingState & StateColumns, was: StateColumns & SettingState, clock: Clock) => {
+  const truth = truthOf(row);
+  const view = viewOf(truth, windowOf(row), clock.now, clock.warnDays);
+  return {
+    tls_status: view.tlsStatus,
+    tls_last_error: view.error,
+    cert_retry_backoff_seconds: view.backoffSeconds,
+    cert_next_retry_at: dateOf(view.nextRetryAt),
+    renewal_due_at: dateOf(view.renewalDue?.at ?? null),
+    renewal_due_source: view.renewalDue?.source ?? null,
+    look_due_at: dateOf(lookDueAt({ tlsStatus: was.tls_status, alerting: row.alerting }, truth, view, clock)),
+  };
+};
 
 /**
- * The setting columns after a patch, with the status and backoff that follow from them.
+ * The setting columns after a patch, with the status, backoff and clocks that follow from them.
  *
- * @param row the row as it is under its lock; null for a new domain. Status and backoff are left alone when nothing that
- * they follow from changes.
+ * @param row the row as it is under its lock; null for a new domain. What follows is left alone when nothing changes.
  */
-export const patched = (
-  row: (SettingColumns & StateColumns) | null,
-  patch: DomainPatch,
-  clock: Clock,
-): SettingColumns => {
-  const before = row ?? { ...unset, ...emptyColumns };
-  const next = {
+export const patched = (row: KnownColumns | null, patch: DomainPatch, clock: Clock): SettingColumns => {
+  const before = row ?? { ...settingColumns, ...stateColumns, probe_due_at: new Date(clock.now) };
+  const given = {
     org_id: or(patch.orgId, before.org_id),
     verified: or(patch.verified, before.verified),
     tls_mode: or(patch.tlsMode, before.tls_mode),
     region: or(patch.region, before.region),
     probe_address: or(patch.probeAddress, before.probe_address),
     starttls: or(patch.starttls, before.starttls),
+    expiry_warn_percent: or(patch.expiryWarnPercent, before.expiry_warn_percent),
+    ca_directory: or(patch.caDirectory, before.ca_directory),
     cert_failure_policy: or(patch.failurePolicy, before.cert_failure_policy),
   };
-  const settings = settingsOf(next);
-  const was = settingsOf(before);
-  const same =
-    settings.tlsMode === was.tlsMode && settings.routed === was.routed && settings.failurePolicy === was.failurePolicy;
-  const view = row !== null && same ? null : viewOf(settings, stateOf(before), clock.now, clock.warnDays);
+  // Object.keys of a literal: exactly its keys.
+  const changed = (Object.keys(given) as (keyof typeof given)[]).some((key) => !same(given[key], before[key]));
+  const kept = Object.fromEntries(
+    [...Object.keys(settingColumns), 'probe_due_at'].map((key) => [key, before[key as keyof typeof before]]),
+    // Exactly the keys of SettingColumns.
+  ) as unknown as SettingColumns;
+  if (row !== null && !changed) return kept;
+  const next = { ...before, ...given };
+  const moved = row === null || !same(reach(next), reach(before));
   return {
-    ...next,
+    ...kept,
+    ...given,
+    ...followUp(next, before, clock),
     last_verified_at: next.verified && !before.verified ? new Date(clock.now) : before.last_verified_at,
-    tls_status: view?.tlsStatus ?? before.tls_status,
-    cert_retry_backoff_seconds: view?.backoffSeconds ?? before.cert_retry_backoff_seconds,
-    cert_next_retry_at: view === null ? before.cert_next_retry_at : dateOf(view.nextRetryAt),
+    probe_due_at: moved ? new Date(clock.now) : before.probe_due_at,
+    probe_failures: moved ? 0 : before.probe_failures,
+    ari_due_at: next.ca_directory === null ? null : (before.ari_due_at ?? new Date(clock.now)),
   };
 };
 
-const dateOf = (epoch: number | null): Date | null => (epoch === null ? null : new Date(epoch));
-
 /** Whether a patch leaves every setting column as it is. */
-export const unchanged = (row: SettingColumns & StateColumns, next: SettingColumns, clock: Clock): boolean =>
-  JSON.stringify(patched(row, {}, clock)) === JSON.stringify(next);
+export const unchanged = (row: KnownColumns, next: SettingColumns, clock: Clock): boolean =>
+  same(patched(row, {}, clock), next);

@@ -1,7 +1,7 @@
-import { type TlsStatus, tlsStatuses } from '../lifecycle/types.ts';
+import { type DriftState, driftStates, type TlsStatus, tlsStatuses } from '../lifecycle/types.ts';
 import type { Db } from './client.ts';
 import { and, eq, gt, lte, type SQL, sql } from './drizzle.ts';
-import { domainCounts, eventCounts, renewalDeadlines, unfinishedEvents } from './schema-counts.ts';
+import { domainClocks, domainCounts, eventCounts, unfinishedEvents } from './schema-counts.ts';
 import { events } from './schema.ts';
 
 export interface Gauges {
@@ -11,6 +11,8 @@ export interface Gauges {
   readonly eventsFailed: number;
   readonly slaWarning: number;
   readonly slaBreach: number;
+  /** Every state of drift, also those that no domain is in. */
+  readonly drift: ReadonlyMap<DriftState, number>;
   /** Epoch ms of receipt; null when nothing waits. */
   readonly oldestPendingAt: number | null;
 }
@@ -28,18 +30,18 @@ const total = (column: SQL | typeof domainCounts.n | typeof eventCounts.n) =>
 export const readGauges = async (db: Db, now: number, slaWarningHours: number): Promise<Gauges> => {
   const { orm } = db;
   const at = new Date(now);
-  const due = renewalDeadlines.due_at;
+  const due = domainClocks.renewal_due_at;
   const [byStatus, byEventStatus, slaBreach, slaWarning, [oldest]] = await Promise.all([
     orm
-      .select({ status: domainCounts.tls_status, n: total(domainCounts.n) })
+      .select({ status: domainCounts.tls_status, drift: domainCounts.drift_state, n: total(domainCounts.n) })
       .from(domainCounts)
-      .groupBy(domainCounts.tls_status),
+      .groupBy(domainCounts.tls_status, domainCounts.drift_state),
     orm
       .select({ status: eventCounts.status, n: total(eventCounts.n) })
       .from(eventCounts)
       .groupBy(eventCounts.status),
-    orm.$count(renewalDeadlines, lte(due, at)),
-    orm.$count(renewalDeadlines, and(gt(due, at), lte(due, new Date(now + slaWarningHours * hour)))),
+    orm.$count(domainClocks, lte(due, at)),
+    orm.$count(domainClocks, and(gt(due, at), lte(due, new Date(now + slaWarningHours * hour)))),
     orm
       .select({ at: events.created_at })
       .from(unfinishedEvents)
@@ -49,10 +51,15 @@ export const readGauges = async (db: Db, now: number, slaWarningHours: number): 
       .limit(1),
   ]);
   const domains = new Map<TlsStatus, number>(tlsStatuses.map((status) => [status, 0]));
-  for (const { status, n } of byStatus) domains.set(status, n);
+  const drift = new Map<DriftState, number>(driftStates.map((state) => [state, 0]));
+  for (const { status, drift: state, n } of byStatus) {
+    domains.set(status, (domains.get(status) ?? 0) + n);
+    if (state !== null) drift.set(state, (drift.get(state) ?? 0) + n);
+  }
   const countOf = (wanted: string): number => byEventStatus.find(({ status }) => status === wanted)?.n ?? 0;
   return {
     domains,
+    drift,
     eventsPending: countOf('pending'),
     eventsFailed: countOf('failed'),
     slaWarning,

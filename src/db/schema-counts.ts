@@ -1,4 +1,5 @@
 import type {
+  DriftState,
   ErrorClass,
   EventStatus,
   EventType,
@@ -6,7 +7,19 @@ import type {
   IncidentType,
   TlsStatus,
 } from '../lifecycle/types.ts';
-import { bigint, boolean, index, integer, pgTable, primaryKey, smallint, text, timestamp, uuid } from './drizzle.ts';
+import {
+  bigint,
+  boolean,
+  index,
+  integer,
+  pgTable,
+  primaryKey,
+  smallint,
+  sql,
+  text,
+  timestamp,
+  uuid,
+} from './drizzle.ts';
 
 /**
  * Counts kept by triggers as signed deltas and folded together now and then: a sum over a few rows instead of a scan over
@@ -16,6 +29,7 @@ export const domainCounts = pgTable('domain_counts', {
   org_id: text('org_id'),
   region: text('region'),
   tls_status: text('tls_status').$type<TlsStatus>().notNull(),
+  drift_state: text('drift_state').$type<DriftState>(),
   n: bigint('n', { mode: 'number' }).notNull(),
   last_event_at: timestamp('last_event_at', { withTimezone: true, mode: 'date', precision: 3 }),
 });
@@ -60,12 +74,36 @@ export const unfinishedEvents = pgTable(
   (t) => [primaryKey({ name: 'unfinished_events_pkey', columns: [t.status, t.event_id] })],
 );
 
-/** When renewals are due, of verified domains that terminate TLS here. */
-export const renewalDeadlines = pgTable(
-  'renewal_deadlines',
+/**
+ * When to turn to a domain again, and for what; null where there is nothing to do. Sweeps are ranges of these indexes.
+ * The probe sweep claims rows by moving `probe_due_at` ahead here; `custom_domains` keeps what was decided.
+ */
+export const domainClocks = pgTable(
+  'domain_clocks',
   {
     domain_id: uuid('domain_id').primaryKey(),
-    due_at: timestamp('due_at', { withTimezone: true, mode: 'date', precision: 3 }).notNull(),
+    renewal_due_at: timestamp('renewal_due_at', { withTimezone: true, mode: 'date', precision: 3 }),
+    look_due_at: timestamp('look_due_at', { withTimezone: true, mode: 'date', precision: 3 }),
+    probe_due_at: timestamp('probe_due_at', { withTimezone: true, mode: 'date', precision: 3 }),
+    ari_due_at: timestamp('ari_due_at', { withTimezone: true, mode: 'date', precision: 3 }),
   },
-  (t) => [index('renewal_deadlines_due').on(t.due_at)],
+  (t) => [
+    index('domain_clocks_renewal').on(t.renewal_due_at),
+    index('domain_clocks_look').on(t.look_due_at),
+    index('domain_clocks_probe').on(t.probe_due_at),
+    index('domain_clocks_ari')
+      .on(t.ari_due_at)
+      .where(sql`${t.ari_due_at} is not null`),
+  ],
+);
+
+/** Counters that outlive a process, raised in the transaction whose outcome they count. `labels` is the sample's label part. */
+export const counters = pgTable(
+  'counters',
+  {
+    name: text('name').notNull(),
+    labels: text('labels').notNull().default(''),
+    value: bigint('value', { mode: 'number' }).notNull(),
+  },
+  (t) => [primaryKey({ name: 'counters_pkey', columns: [t.name, t.labels] })],
 );

@@ -4,8 +4,7 @@ import { type DomainFilter, listDomains, type NameMatch } from '../db/domain-lis
 import { AppError } from '../errors.ts';
 import { regionName } from '../lifecycle/domain-input.ts';
 import { normalizeDomain } from '../lifecycle/domain-name.ts';
-import { tlsStatuses } from '../lifecycle/types.ts';
-import { driftStates } from './domain-schema.ts';
+import { driftStates, tlsStatuses } from '../lifecycle/types.ts';
 import type { HttpEnv } from './env.ts';
 import { filterText, strictQuery } from './filters.ts';
 import { decodeCursor, encodeCursor, queryLimit, readQuery } from './input.ts';

@@ -1,6 +1,13 @@
 import * as v from 'valibot';
-import { starttlsModes } from '../lifecycle/domain-input.ts';
-import { eventTypes, failurePolicies, tlsModes, tlsStatuses } from '../lifecycle/types.ts';
+import { probeDepths, starttlsProtocols, verdicts } from '../lifecycle/served.ts';
+import {
+  driftStates,
+  eventTypes,
+  failurePolicies,
+  renewalDueSources,
+  tlsModes,
+  tlsStatuses,
+} from '../lifecycle/types.ts';
 import { eventRow, incidentRow } from './answers.ts';
 
 // What the answers look like, for the OpenAPI document; the tests hold real answers against it.
@@ -11,9 +18,6 @@ const maybeAt = v.nullable(at);
 const word = <const T extends readonly string[]>(words: T) => v.nullable(v.picklist(words));
 const id = v.pipe(v.string(), v.uuid());
 const maybeId = v.nullable(id);
-
-/** How the served certificate stands against the one that events told of (contract 5). */
-export const driftStates = ['in_step', 'stale_served', 'unknown_served', 'addresses_differ'] as const;
 
 export const domainRow = v.pipe(
   v.strictObject({
@@ -26,7 +30,7 @@ export const domainRow = v.pipe(
     target_tunnel_id: maybeId,
     region: text,
     probe_address: v.nullable(v.array(v.string())),
-    starttls: word(starttlsModes),
+    starttls: word(starttlsProtocols),
     last_verified_at: maybeAt,
     tls_status: v.picklist(tlsStatuses),
     certificate_ref: text,
@@ -34,10 +38,23 @@ export const domainRow = v.pipe(
     tls_not_after: maybeAt,
     tls_last_error: text,
     tls_last_checked_at: maybeAt,
+    certificate_filled: v.boolean(),
+    tls_fault: word(verdicts),
+    tls_fault_error: text,
     observed_certificate_ref: text,
+    observed_not_before: maybeAt,
     observed_not_after: maybeAt,
     drift_state: word(driftStates),
     drift_since: maybeAt,
+    probe_due_at: at,
+    probe_checks: v.number(),
+    probe_failures: v.number(),
+    expiry_warn_percent: v.nullable(v.number()),
+    ca_directory: text,
+    ari_id: text,
+    ari_certificate_ref: text,
+    ari_window_end: maybeAt,
+    ari_due_at: maybeAt,
     cert_failure_policy: v.picklist(failurePolicies),
     cert_failure_count: v.number(),
     cert_retry_backoff_seconds: v.number(),
@@ -47,6 +64,13 @@ export const domainRow = v.pipe(
     cert_last_event_type: word(eventTypes),
     cert_last_event_at: maybeAt,
     cert_renewal_due_at: maybeAt,
+    cert_due_current: v.boolean(),
+    cert_last_success_at: maybeAt,
+    cert_last_error: text,
+    renewal_due_at: maybeAt,
+    renewal_due_source: word(renewalDueSources),
+    look_due_at: maybeAt,
+    alerting: v.boolean(),
     created_at: at,
     updated_at: at,
   }),
@@ -71,10 +95,10 @@ export const domainDetailAnswer = v.strictObject({
       address: v.string(),
       certificate_ref: text,
       tls_not_after: maybeAt,
-      verdict: text,
+      verdict: v.picklist(verdicts),
       error: text,
-      depth: text,
-      checked_at: maybeAt,
+      depth: v.picklist(probeDepths),
+      checked_at: at,
     }),
   ),
   timeline: v.array(timelineEntry),

@@ -24,7 +24,11 @@ const timelineEvents = 50;
 const timelineIncidents = 20;
 
 /** The clock and the warning window that settings are worked out with. */
-export const clockOf = (ctx: Ctx): Clock => ({ now: ctx.now(), warnDays: ctx.config.CERT_EXPIRY_WARN_DAYS });
+export const clockOf = ({ now, config }: Ctx): Clock => ({
+  now: now(),
+  warnDays: config.CERT_EXPIRY_WARN_DAYS,
+  slaWarningHours: config.CERT_RENEWAL_SLA_WARNING_HOURS,
+});
 
 const nameOf = (c: Context<HttpEnv>): string => {
   const name = normalizeDomain(c.req.param('domain') ?? '');

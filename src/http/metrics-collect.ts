@@ -11,6 +11,7 @@ const refreshFromDatabase = async ({ db, metrics, config, now }: Ctx): Promise<v
   const at = now();
   const gauges = await readGauges(db, at, config.CERT_RENEWAL_SLA_WARNING_HOURS);
   for (const [status, n] of gauges.domains) metrics.domains.set({ status }, n);
+  for (const [state, n] of gauges.drift) metrics.driftDomains.set({ state }, n);
   metrics.eventsPending.set(gauges.eventsPending);
   metrics.eventsFailed.set(gauges.eventsFailed);
   metrics.slaWarning.set(gauges.slaWarning);

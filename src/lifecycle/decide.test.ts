@@ -4,18 +4,33 @@ import { cases, deliveryOf, ledgerEvents } from '../../test/support/properties.t
 import { decide, domainsToRefold, failTry, type Limits, type LockedDomain, type PendingEvent } from './decide.ts';
 import { emptyState, foldHistory } from './fold.ts';
 import type { CurrentIncident } from './incidents.ts';
+import { neverServed } from './status.ts';
 import type { LedgerEvent } from './types.ts';
 
-const limits: Limits = { now: 2_000_000, warnDays: 30, maxRetries: 6, baseBackoffSeconds: 45 };
+const limits: Limits = {
+  now: 2_000_000,
+  warnDays: 30,
+  slaWarningHours: 72,
+  probeQuietSeconds: 600,
+  maxRetries: 6,
+  baseBackoffSeconds: 45,
+};
 
 const domain = (name: string, more: Partial<LockedDomain> = {}): LockedDomain => ({
   id: `id-${name}`,
   domain: name,
   orgId: `org-${name}`,
-  tlsMode: 'termination',
-  routed: true,
-  failurePolicy: 'standard',
+  settings: {
+    tlsMode: 'termination',
+    routed: true,
+    verified: true,
+    failurePolicy: 'standard',
+    expiryWarnPercent: null,
+  },
   state: emptyState,
+  served: neverServed,
+  window: null,
+  clocks: { tlsStatus: 'pending_issue', alerting: false, lookDueAt: null, probeDueAt: 0, probeChecks: 0 },
   ...more,
 });
 

@@ -1,15 +1,20 @@
 import { eventRetrySeconds } from './backoff.ts';
-import { emptyState, fold, isLate, viewOf, type CertState, type DomainSettings, type DomainView } from './fold.ts';
+import { canonicalJson } from './canonical-json.ts';
+import { emptyState, fold, isLate, type CertState } from './fold.ts';
 import { type CurrentIncident, type IncidentOp, type IncidentWrite, settleIncidents } from './incidents.ts';
 import { InvalidEventError } from './invalid-event.ts';
+import { type DomainClocks, type Schedule, scheduleAfter, type ScheduleLimits } from './schedule.ts';
+import type { Truth } from './status.ts';
 import type { ErrorClass, EventOutcome, LedgerEvent } from './types.ts';
+import { type DomainView, type RenewalWindow, viewOf } from './view.ts';
 
 /** A registered domain as the apply transaction has locked it. */
-export interface LockedDomain extends DomainSettings {
+export interface LockedDomain extends Truth {
   readonly id: string;
   readonly domain: string;
   readonly orgId: string | null;
-  readonly state: CertState;
+  readonly window: RenewalWindow | null;
+  readonly clocks: DomainClocks;
 }
 
 /** An event that waits to be applied. */
@@ -21,9 +26,7 @@ export interface PendingEvent extends LedgerEvent {
   readonly receivedAt: number;
 }
 
-export interface Limits {
-  readonly now: number;
-  readonly warnDays: number;
+export interface Limits extends ScheduleLimits {
   readonly maxRetries: number;
   readonly baseBackoffSeconds: number;
 }
@@ -47,6 +50,7 @@ export interface DomainWrite {
   readonly domain: LockedDomain;
   readonly state: CertState;
   readonly view: DomainView;
+  readonly schedule: Schedule;
   readonly incidents: readonly IncidentWrite[];
 }
 
@@ -141,14 +145,21 @@ export const decide = (
     byName.delete(domain.domain);
     const result = foldDomain(domain.state, fresh, history.get(domain.id) ?? [], limits);
     failed.push(...result.failed);
+    const done: AppliedEvent[] = [];
     for (const event of fresh) {
       const outcome = result.outcomes.get(event.id);
-      if (outcome !== undefined) applied.push({ event, outcome, domain });
+      if (outcome !== undefined) done.push({ event, outcome, domain });
     }
+    applied.push(...done);
+    const truth: Truth = { settings: domain.settings, state: result.state, served: domain.served };
+    const view = viewOf(truth, domain.window, limits.now, limits.warnDays);
+    const news = done.filter(({ outcome }) => outcome === 'applied').map(({ event }) => event);
+    const same = news.length === 0 && canonicalJson(result.state) === canonicalJson(domain.state);
     writes.push({
       domain,
       state: result.state,
-      view: viewOf(domain, result.state, limits.now, limits.warnDays),
+      view,
+      schedule: same ? domain.clocks : scheduleAfter(domain.clocks, news, truth, view, limits),
       incidents: settleIncidents(incidents.get(domain.domain) ?? [], result.incidents),
     });
   }

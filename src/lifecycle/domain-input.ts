@@ -1,8 +1,7 @@
 import * as v from 'valibot';
 import { normalizeDomain } from './domain-name.ts';
+import { starttlsProtocols } from './served.ts';
 import { failurePolicies, tlsModes } from './types.ts';
-
-export const starttlsModes = ['smtp', 'imap', 'postgres'] as const;
 
 const oneOf = <const T extends readonly string[]>(values: T) =>
   v.picklist(values, `must be one of ${values.join(', ')}`);
@@ -54,6 +53,22 @@ const probeAddresses = v.pipe(
   v.transform((addresses) => [...new Set(addresses)]),
 );
 
+const percentRule = 'must be a whole number from 1 to 90';
+const percent = v.pipe(
+  v.number(percentRule),
+  v.integer(percentRule),
+  v.minValue(1, percentRule),
+  v.maxValue(90, percentRule),
+);
+
+const directoryRule = 'must be an https URL of at most 500 characters';
+/** URL of an ACME server's directory (RFC 8555, section 7.1.1), where it says when to renew (RFC 9773). */
+const directoryUrl = v.pipe(
+  v.string(directoryRule),
+  v.maxLength(500, directoryRule),
+  v.check((text) => URL.canParse(text) && new URL(text).protocol === 'https:', directoryRule),
+);
+
 const flag = v.boolean('must be true or false');
 const settings = {
   verified: v.optional(flag),
@@ -62,7 +77,9 @@ const settings = {
   failurePolicy: v.optional(oneOf(failurePolicies)),
   orgId: v.optional(v.nullable(orgName)),
   probeAddress: v.optional(v.nullable(probeAddresses)),
-  starttls: v.optional(v.nullable(oneOf(starttlsModes))),
+  starttls: v.optional(v.nullable(oneOf(starttlsProtocols))),
+  expiryWarnPercent: v.optional(v.nullable(percent)),
+  caDirectory: v.optional(v.nullable(directoryUrl)),
 };
 
 const shape = ({ expected }: v.StrictObjectIssue): string => {

@@ -1,10 +1,12 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cases, deliveries, deliveryOf, ledgerEvent, ledgerEvents } from '../../test/support/properties.ts';
-import { compareEvents, emptyState, fold, foldHistory, isLate, step, type CertState, viewOf } from './fold.ts';
+import { compareEvents, emptyState, fold, foldHistory, isLate, step, type CertState } from './fold.ts';
 import { type CurrentIncident, settleIncidents } from './incidents.ts';
+import { neverServed } from './status.ts';
 import { eventOutcomes, failurePolicies, isFailure, isSuccess, tlsModes } from './types.ts';
 import type { EventOutcome, LedgerEvent } from './types.ts';
+import { viewOf } from './view.ts';
 
 type Row = CurrentIncident & { readonly eventId: string | null };
 
@@ -70,6 +72,8 @@ const reference = (events: readonly LedgerEvent[]): CertState => {
   const failures = sorted.slice(lastSuccess + 1).filter(({ eventType }) => isFailure(eventType));
   const failure = failures.at(-1);
   const dated = saying.findLast(({ notAfter }) => notAfter !== null);
+  const due = saying.findLastIndex(({ renewalDueAt }) => renewalDueAt !== null);
+  const until = saying.slice(0, due + 1).findLast(({ notAfter }) => notAfter !== null)?.notAfter ?? null;
   const fallback =
     failure?.eventType === 'issuance_failed' ? 'certificate issuance failure' : 'certificate renewal failure';
   return {
@@ -80,6 +84,8 @@ const reference = (events: readonly LedgerEvent[]): CertState => {
     notBefore: dated?.notBefore ?? null,
     notAfter: dated?.notAfter ?? null,
     renewalDueAt: saying.findLast(({ renewalDueAt }) => renewalDueAt !== null)?.renewalDueAt ?? null,
+    dueCurrent: due >= 0 && saying.slice(due + 1).every(({ notAfter }) => notAfter === null || notAfter === until),
+    lastSuccessAt: sorted[lastSuccess]?.occurredAt ?? null,
     error: failure === undefined ? null : (failure.reason ?? fallback),
     failureCount: failures.length,
     lastFailureAt: failure?.occurredAt ?? null,
@@ -332,12 +338,14 @@ describe('the view of a state', () => {
         fc.record({
           tlsMode: fc.constantFrom(...tlsModes),
           routed: fc.boolean(),
+          verified: fc.boolean(),
           failurePolicy: fc.constantFrom(...failurePolicies),
+          expiryWarnPercent: fc.constantFrom(null, 10),
         }),
         fc.integer({ min: 0, max: 9_000_000 }),
         ({ ways: [way = []] }, settings, now) => {
           const { state } = arrive(way);
-          const view = viewOf(settings, state, now, 30);
+          const view = viewOf({ settings, state, served: neverServed }, null, now, 30);
           const byEvents = state.lastEventType === null ? ['pending_issue'] : allowed[state.lastEventType];
           const unrouted = settings.routed ? byEvents : ['pending_route'];
           expect(settings.tlsMode === 'passthrough' ? ['passthrough_unverified'] : unrouted).toContain(view.tlsStatus);

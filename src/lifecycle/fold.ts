@@ -1,9 +1,7 @@
-import { domainBackoffSeconds } from './backoff.ts';
 import { raiseFor, type IncidentDraft, type IncidentOp, mergeDrafts } from './incidents.ts';
 import { InvalidEventError } from './invalid-event.ts';
-import { statusOf } from './status.ts';
 import { isFailure, isSuccess } from './types.ts';
-import type { EventOutcome, EventType, FailurePolicy, LedgerEvent, TlsMode, TlsStatus } from './types.ts';
+import type { EventOutcome, EventType, LedgerEvent } from './types.ts';
 
 /** What the events of a domain have said so far. All that stands in `custom_domains` follows from it and the domain's settings. */
 export interface CertState {
@@ -14,16 +12,12 @@ export interface CertState {
   readonly notBefore: number | null;
   readonly notAfter: number | null;
   readonly renewalDueAt: number | null;
+  /** False once a success brought another certificate without saying when to renew it: `renewalDueAt` is then the old one's. */
+  readonly dueCurrent: boolean;
+  readonly lastSuccessAt: number | null;
   readonly error: string | null;
   readonly failureCount: number;
   readonly lastFailureAt: number | null;
-}
-
-/** The domain's own settings, which no event changes. */
-export interface DomainSettings {
-  readonly tlsMode: TlsMode;
-  readonly routed: boolean;
-  readonly failurePolicy: FailurePolicy;
 }
 
 export const emptyState: CertState = {
@@ -34,6 +28,8 @@ export const emptyState: CertState = {
   notBefore: null,
   notAfter: null,
   renewalDueAt: null,
+  dueCurrent: false,
+  lastSuccessAt: null,
   error: null,
   failureCount: 0,
   lastFailureAt: null,
@@ -58,11 +54,13 @@ const defaultReason = (type: EventType): string =>
 const given = (
   state: CertState,
   event: LedgerEvent,
-): Pick<CertState, 'certificateRef' | 'notBefore' | 'notAfter' | 'renewalDueAt'> => ({
+): Pick<CertState, 'certificateRef' | 'notBefore' | 'notAfter' | 'renewalDueAt' | 'dueCurrent'> => ({
   certificateRef: event.certificateRef ?? state.certificateRef,
   notBefore: event.notAfter === null ? state.notBefore : event.notBefore,
   notAfter: event.notAfter ?? state.notAfter,
   renewalDueAt: event.renewalDueAt ?? state.renewalDueAt,
+  dueCurrent:
+    event.renewalDueAt !== null || (state.dueCurrent && (event.notAfter ?? state.notAfter) === state.notAfter),
 });
 
 /** The next state after an event that is later than all the state reflects (contract 2). */
@@ -78,7 +76,8 @@ export const step = (state: CertState, event: LedgerEvent): CertState => {
     };
   }
   if (isSuccess(event.eventType)) {
-    return { ...state, ...seen, ...given(state, event), error: null, failureCount: 0, lastFailureAt: null };
+    const success = { lastSuccessAt: event.occurredAt, error: null, failureCount: 0, lastFailureAt: null };
+    return { ...state, ...seen, ...given(state, event), ...success };
   }
   if (event.eventType === 'certificate_expiring') return { ...state, ...seen, ...given(state, event) };
   throw new InvalidEventError('The event type is not one that this version knows');
@@ -190,20 +189,4 @@ export const fold = (
     );
   }
   return { state: next, outcomes, incidents };
-};
-
-/** The columns of `custom_domains` that follow from the state and the settings at `now` (epoch ms). */
-export interface DomainView {
-  readonly tlsStatus: TlsStatus;
-  readonly backoffSeconds: number;
-  readonly nextRetryAt: number | null;
-}
-
-export const viewOf = (settings: DomainSettings, state: CertState, now: number, warnDays: number): DomainView => {
-  const backoffSeconds = domainBackoffSeconds(settings.failurePolicy, state.failureCount);
-  return {
-    tlsStatus: statusOf({ ...settings, ...state }, now, warnDays),
-    backoffSeconds,
-    nextRetryAt: state.lastFailureAt === null ? null : state.lastFailureAt + backoffSeconds * 1000,
-  };
 };

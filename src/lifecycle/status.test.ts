@@ -1,16 +1,44 @@
 import { describe, expect, it } from 'vitest';
-import { statusOf, type StatusFacts, warningWindowMs } from './status.ts';
+import { emptyState } from './fold.ts';
+import { neverServed, type Served, statusOf as statusOfTruth, warningWindowMs } from './status.ts';
 import { eventTypes } from './types.ts';
-import type { TlsStatus } from './types.ts';
+import type { EventType, TlsMode, TlsStatus } from './types.ts';
 
 const day = 86_400_000;
 const now = Date.UTC(2026, 0, 1);
+
+interface StatusFacts {
+  readonly tlsMode: TlsMode;
+  readonly routed: boolean;
+  readonly lastEventType: EventType | null;
+  readonly notBefore: number | null;
+  readonly notAfter: number | null;
+  readonly certificateRef?: string;
+  readonly expiryWarnPercent?: number;
+  readonly served?: Partial<Served>;
+}
+
 const facts: StatusFacts = {
   tlsMode: 'termination',
   routed: true,
   lastEventType: null,
   notBefore: null,
   notAfter: null,
+};
+
+/** The last event, where there is one, was an hour ago. */
+const statusOf = (one: StatusFacts, at: number, warnDays: number): TlsStatus => {
+  const { tlsMode, routed, lastEventType, notBefore, notAfter, certificateRef = null, expiryWarnPercent = null } = one;
+  const lastEventAt = lastEventType === null ? null : at - 3_600_000;
+  return statusOfTruth(
+    {
+      settings: { tlsMode, routed, verified: true, failurePolicy: 'standard', expiryWarnPercent },
+      state: { ...emptyState, lastEventType, lastEventAt, notBefore, notAfter, certificateRef },
+      served: { ...neverServed, ...one.served },
+    },
+    at,
+    warnDays,
+  );
 };
 
 describe('statusOf', () => {
@@ -81,11 +109,90 @@ describe('warningWindowMs', () => {
     ['no lifetime', 0, 0],
     ['an end before its beginning', -day, 0],
   ])('%s', (_, lifetime, window) => {
-    expect(warningWindowMs(lifetime === null ? null : now - lifetime, now, 30)).toBe(window);
+    expect(warningWindowMs({ notBefore: lifetime === null ? null : now - lifetime, notAfter: now }, 30)).toBe(window);
   });
 
   it('uses the days that are given only from 90 days of lifetime on', () => {
-    expect(warningWindowMs(now - 90 * day, now, 7)).toBe(7 * day);
-    expect(warningWindowMs(now - 89 * day, now, 7)).toBe((89 / 3) * day);
+    expect(warningWindowMs({ notBefore: now - 90 * day, notAfter: now }, 7)).toBe(7 * day);
+    expect(warningWindowMs({ notBefore: now - 89 * day, notAfter: now }, 7)).toBe((89 / 3) * day);
+  });
+});
+
+describe('statusOf with what is served', () => {
+  const ref = (digit: string): string => `sha256:${digit.repeat(64)}`;
+  const issued: StatusFacts = {
+    ...facts,
+    lastEventType: 'issuance_succeeded',
+    notAfter: now + 200 * day,
+    certificateRef: ref('A'),
+  };
+  const good = { certificateRef: ref('A'), notBefore: now - day, notAfter: now + 200 * day, checkedAt: now - 60_000 };
+
+  it.each<[string, StatusFacts, TlsStatus]>([
+    ['a fault found since the event', { ...issued, served: { ...good, fault: 'untrusted' } }, 'tls_error'],
+    [
+      'a fault found before the event',
+      { ...issued, served: { ...good, fault: 'untrusted', checkedAt: now - 2 * 3_600_000 } },
+      'issued',
+    ],
+    ['a good look after a failure event', { ...issued, lastEventType: 'renewal_failed', served: good }, 'tls_error'],
+    ['a good look where no event ever came', { ...facts, served: good }, 'issued'],
+    [
+      'a good look at a certificate about to end',
+      { ...facts, served: { ...good, notBefore: now - 99 * day, notAfter: now + day } },
+      'expiring',
+    ],
+    ['a fault where no event ever came', { ...facts, served: { fault: 'dns_failed', checkedAt: now } }, 'tls_error'],
+    [
+      'an old certificate served that is about to end',
+      { ...issued, served: { ...good, certificateRef: ref('B'), notBefore: now - 99 * day, notAfter: now + day } },
+      'expiring',
+    ],
+    [
+      'an expiring event, and since then another certificate',
+      {
+        ...issued,
+        lastEventType: 'certificate_expiring',
+        notAfter: now + day,
+        served: { ...good, certificateRef: ref('B') },
+      },
+      'issued',
+    ],
+    [
+      'an expiring event, and the same certificate still served',
+      { ...issued, lastEventType: 'certificate_expiring', served: good },
+      'expiring',
+    ],
+    [
+      'a fault in passthrough mode',
+      { ...issued, tlsMode: 'passthrough', served: { fault: 'expired', checkedAt: now } },
+      'passthrough_unverified',
+    ],
+    [
+      'a fault without a route',
+      { ...issued, routed: false, served: { fault: 'expired', checkedAt: now } },
+      'pending_route',
+    ],
+  ])('%s', (_, one, status) => {
+    expect(statusOf(one, now, 30)).toBe(status);
+  });
+
+  it('takes the lifetime from a look at the same certificate when no event told it', () => {
+    const one: StatusFacts = {
+      ...issued,
+      notAfter: now + 15 * day,
+      served: { ...good, notAfter: now + 15 * day, notBefore: now - 32 * day },
+    };
+    expect(statusOf({ ...one, served: {} }, now, 30)).toBe('expiring');
+    expect(
+      statusOf({ ...one, notAfter: now + 20 * day, served: { ...one.served, notAfter: now + 20 * day } }, now, 30),
+    ).toBe('issued');
+  });
+
+  it('takes the percent of the lifetime that a domain sets', () => {
+    const one: StatusFacts = { ...issued, notBefore: now - 80 * day, notAfter: now + 20 * day };
+    expect(statusOf(one, now, 30)).toBe('expiring');
+    expect(statusOf({ ...one, expiryWarnPercent: 10 }, now, 30)).toBe('issued');
+    expect(statusOf({ ...one, expiryWarnPercent: 20 }, now, 30)).toBe('expiring');
   });
 });

@@ -54,6 +54,14 @@ export const incidentStatuses = ['open', 'acknowledged', 'resolved'] as const;
 export type IncidentStatus = (typeof incidentStatuses)[number];
 export type IncidentTier = 1 | 2 | 3;
 
+/** What is served beside what events said. `stale_served`: renewed, but the old certificate is served; `unknown_served`:
+ * one that no event spoke of; `addresses_differ`: not the same on every address. */
+export const driftStates = ['in_step', 'stale_served', 'unknown_served', 'addresses_differ'] as const;
+export type DriftState = (typeof driftStates)[number];
+
+export const renewalDueSources = ['event', 'ari', 'lifetime'] as const;
+export type RenewalDueSource = (typeof renewalDueSources)[number];
+
 export type FailureType = 'issuance_failed' | 'renewal_failed';
 export type SuccessType = 'issuance_succeeded' | 'renewal_succeeded';
 export const isFailure = (type: EventType): type is FailureType =>

@@ -22,6 +22,8 @@ export interface Applied {
 const limitsOf = ({ config, now }: Ctx): Limits => ({
   now: now(),
   warnDays: config.CERT_EXPIRY_WARN_DAYS,
+  slaWarningHours: config.CERT_RENEWAL_SLA_WARNING_HOURS,
+  probeQuietSeconds: config.CERT_PROBE_QUIET_SECONDS,
   maxRetries: config.CERT_EVENT_MAX_RETRIES,
   baseBackoffSeconds: config.CERT_EVENT_BASE_BACKOFF_SECONDS,
 });

@@ -40,7 +40,7 @@ const seed = async (url: string): Promise<void> => {
   const db = connectDb(url, { max: 1, name: 'bench' });
   const patch = { verified: true, tlsMode: 'termination', region: 'eu-central', orgId: 'shops' } as const;
   const patches = new Map(Array.from({ length: domainCount }, (_, index) => [domainName(index), patch]));
-  await importDomains(db, patches, { now: Date.now(), warnDays: 30 });
+  await importDomains(db, patches, { now: Date.now(), warnDays: 30, slaWarningHours: 72 });
   await db.sql`vacuum analyze`;
   await db.close();
 };

@@ -66,7 +66,7 @@ const loadIncidents = (sql: TransactionSql) => sql`
   from scale_names where n % 20 = 0`;
 
 const countAll = async (sql: TransactionSql): Promise<void> => {
-  await sql`truncate domain_counts, event_counts, event_hours, unfinished_events, renewal_deadlines`;
+  await sql`truncate domain_counts, event_counts, event_hours, unfinished_events, domain_clocks`;
   await sql`
     insert into domain_counts (org_id, region, tls_status, n, last_event_at)
     select org_id, region, tls_status, count(*), max(cert_last_event_at) from custom_domains group by 1, 2, 3`;
@@ -79,9 +79,8 @@ const countAll = async (sql: TransactionSql): Promise<void> => {
     insert into unfinished_events (status, event_id)
     select status, id from certificate_lifecycle_events where status <> 'applied'`;
   await sql`
-    insert into renewal_deadlines (domain_id, due_at)
-    select id, cert_renewal_due_at from custom_domains
-    where verified and tls_mode = 'termination' and cert_renewal_due_at is not null`;
+    insert into domain_clocks (domain_id, renewal_due_at, look_due_at, probe_due_at)
+    select id, cert_renewal_due_at, look_due_at, probe_due_at from custom_domains`;
   await sql`
     insert into cert_sources (source, cluster_id, last_event_id, last_event_type, events_total, last_seen_at)
     select source, coalesce(cluster_id, ''), (array_agg(id order by id desc))[1], 'renewal_succeeded', count(*), max(created_at)

@@ -235,7 +235,8 @@ describe('what follows from settings', () => {
   });
 
   it('leaves a status that does not come from events when only other settings change', async () => {
-    await api.db.orm.insert(customDomains).values(domainOf({ domain: 'a.example.com', tls_status: 'tls_error' }));
+    const fault = { tls_fault: 'expired', tls_last_checked_at: new Date(), tls_status: 'tls_error' } as const;
+    await api.db.orm.insert(customDomains).values(domainOf({ domain: 'a.example.com', ...fault }));
     expect((await put('a.example.com', { verified: false, starttls: 'smtp' })).tls_status).toBe('tls_error');
   });
 

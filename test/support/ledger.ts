@@ -1,6 +1,8 @@
 import postgres from 'postgres';
-import { foldHistory, viewOf } from '../../src/lifecycle/fold.ts';
+import { foldHistory } from '../../src/lifecycle/fold.ts';
+import { type DomainSettings, neverServed } from '../../src/lifecycle/status.ts';
 import type { LedgerEvent } from '../../src/lifecycle/types.ts';
+import { viewOf } from '../../src/lifecycle/view.ts';
 import { waitFor } from './wait.ts';
 
 export type Sql = postgres.Sql;
@@ -58,18 +60,18 @@ const appliedEvents = (sql: Sql): Promise<AppliedRow[]> =>
 
 interface DomainRow {
   readonly domain: string;
-  readonly tlsMode: 'termination' | 'passthrough';
-  readonly routed: boolean;
-  readonly failurePolicy: 'standard' | 'strict' | 'hold';
+  readonly settings: DomainSettings;
   readonly state: Readonly<Record<string, unknown>>;
 }
 
 const domainRows = (sql: Sql): Promise<DomainRow[]> =>
   sql.unsafe<DomainRow[]>(`
-    select domain, tls_mode as "tlsMode", target_tunnel_id is not null as routed, cert_failure_policy as "failurePolicy",
+    select domain, json_build_object('tlsMode', tls_mode, 'routed', target_tunnel_id is not null, 'verified', verified,
+        'failurePolicy', cert_failure_policy, 'expiryWarnPercent', expiry_warn_percent) as settings,
       json_build_object('lastEventId', cert_last_event_id, 'lastEventType', cert_last_event_type,
         'lastEventAt', ${epoch('cert_last_event_at')}, 'certificateRef', certificate_ref, 'notBefore', ${epoch('tls_not_before')},
-        'notAfter', ${epoch('tls_not_after')}, 'renewalDueAt', ${epoch('cert_renewal_due_at')}, 'error', tls_last_error,
+        'notAfter', ${epoch('tls_not_after')}, 'renewalDueAt', ${epoch('cert_renewal_due_at')}, 'error', cert_last_error,
+        'dueCurrent', cert_due_current, 'lastSuccessAt', ${epoch('cert_last_success_at')},
         'failureCount', cert_failure_count, 'lastFailureAt', ${epoch('cert_last_failure_at')}, 'tlsStatus', tls_status,
         'backoffSeconds', cert_retry_backoff_seconds, 'nextRetryAt', ${epoch('cert_next_retry_at')}) as state
     from custom_domains`);
@@ -118,14 +120,22 @@ const canonical = (value: unknown): string =>
 export const unfolded = async (sql: Sql): Promise<Flaw[]> => {
   const byDomain = Map.groupBy(await appliedEvents(sql), ({ domain }) => domain);
   const incidents = Map.groupBy(await openIncidents(sql), ({ domain }) => domain);
-  return (await domainRows(sql)).flatMap(({ domain, state, ...settings }) => {
+  return (await domainRows(sql)).flatMap(({ domain, state, settings }) => {
     const events = byDomain.get(domain);
     if (events === undefined) return [];
     const folded = foldHistory(events);
     const open = [...folded.open.values()].map(({ type, tier }) => ({ domain, type, tier }));
+    const { tlsStatus, backoffSeconds, nextRetryAt } = viewOf(
+      { settings, state: folded.state, served: neverServed },
+      null,
+      Date.now(),
+      30,
+    );
     const expected = {
       ...folded.state,
-      ...viewOf(settings, folded.state, Date.now(), 30),
+      tlsStatus,
+      backoffSeconds,
+      nextRetryAt,
       incidents: open.toSorted((a, b) => (a.type < b.type ? -1 : 1)),
     };
     const found = { ...state, incidents: incidents.get(domain) ?? [] };

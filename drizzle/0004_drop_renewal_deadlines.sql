@@ -1,0 +1,1 @@
+DROP TABLE "renewal_deadlines" CASCADE;
