@@ -61,7 +61,12 @@ export const sendEmail: Send<'email'> = async (notice, settings, tools) => {
   }
 };
 
-const secretsOf = ({ password = '' }: Settings): string[] => [password, Buffer.from(password).toString('base64')];
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
+
+/** The password in every form in which it goes over the line. */
+const secretsOf = ({ user = '', password = '' }: Settings): string[] => {
+  return password === '' ? [] : [password, base64(password), base64(`\0${user}\0${password}`)];
+};
 
 const sentBy = ({ response, rejected }: SMTPSentMessageInfo, settings: Settings): Delivery => {
   const missed = rejected.length === 0 ? '' : `${rejected.length} of ${settings.to.length} addresses not accepted; `;

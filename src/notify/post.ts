@@ -4,7 +4,7 @@ import { buildConnector, Client } from 'undici';
 import { type Delivery, parseRetryAfter } from '../lifecycle/delivery.ts';
 import type { PostRequest, Tools } from './channel.ts';
 import { DialError, faultOf } from './dial.ts';
-import { secretsOfUrl, snippetOf } from './redact.ts';
+import { decoded, secretsOfUrl, snippetOf } from './redact.ts';
 
 const maxAnswerBytes = 4096;
 const answerMs = 1000;
@@ -18,7 +18,8 @@ export const createPost =
   async (request: PostRequest): Promise<Delivery> => {
     const signal = AbortSignal.timeout(deadlineMs);
     const url = new URL(request.url);
-    const secrets = [...request.secrets, ...secretsOfUrl(url)];
+    const account = authorizationOf(url);
+    const secrets = [...request.secrets, ...secretsOfUrl(url), ...Object.values(account)];
     let client: Client | undefined;
     try {
       const socket = await dial({ host: url.hostname, port: Number(url.port) || (isTls(url) ? 443 : 80) }, signal);
@@ -26,7 +27,7 @@ export const createPost =
       const { statusCode, headers, body } = await client.request({
         method: 'POST',
         path: `${url.pathname}${url.search}`,
-        headers: { 'user-agent': 'notafter', ...authorizationOf(url), ...request.headers },
+        headers: { 'user-agent': 'notafter', ...account, ...request.headers },
         body: request.body,
         signal,
         reset: true,
@@ -57,7 +58,7 @@ const connectorOver = (socket: Socket, trustedCas: readonly string[] | undefined
 
 const authorizationOf = ({ username, password }: URL): Record<string, string> => {
   if (username === '' && password === '') return {};
-  const account = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const account = `${decoded(username)}:${decoded(password)}`;
   return { authorization: `Basic ${Buffer.from(account).toString('base64')}` };
 };
 

@@ -3,7 +3,8 @@ import { displayText } from '../lifecycle/display-text.ts';
 const shown = 500;
 const htmlOf = (text: string): string => text.replaceAll('&', '&amp;');
 
-const decoded = (text: string): string => {
+/** Percent-encoding undone; text that is not encoded properly stays as it is. */
+export const decoded = (text: string): string => {
   try {
     return decodeURIComponent(text);
   } catch {
