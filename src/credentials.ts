@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { roles, type Config } from './config.ts';
+import { roles } from './config-rules.ts';
+import { type Config } from './config.ts';
 import { messageOf, StartError } from './errors.ts';
 import { parseSourceKeys } from './source-keys.ts';
 

@@ -1,6 +1,6 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import { createMiddleware } from 'hono/factory';
-import { roles, type AdminToken, type Role } from '../config.ts';
+import { roles, type AdminToken, type Role } from '../config-rules.ts';
 import { AppError } from '../errors.ts';
 import type { Actor, HttpEnv } from './env.ts';
 import { headerOf } from './header.ts';

@@ -1,5 +1,5 @@
 import type { HttpBindings } from '@hono/node-server';
-import type { Role } from '../config.ts';
+import type { Role } from '../config-rules.ts';
 import type { Ctx } from '../context.ts';
 
 /** Who calls: the name and role of the token that was presented. */

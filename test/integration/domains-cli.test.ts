@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { domainsCommand } from '../../src/cli/domains.ts';
 import type { CliIo } from '../../src/cli/io.ts';
-import type { Role } from '../../src/config.ts';
+import type { Role } from '../../src/config-rules.ts';
 import { customDomains, incidents } from '../../src/db/schema.ts';
 import { customDomainRoutes } from '../../src/http/custom-domains.ts';
 import { importRoutes } from '../../src/http/domain-import.ts';

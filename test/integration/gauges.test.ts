@@ -33,7 +33,7 @@ describe('gauges', () => {
   });
 
   it('count domains, events and renewals that are due', async () => {
-    const due = (offset: number, values = {}) => domainOf({ cert_renewal_due_at: new Date(now + offset), ...values });
+    const due = (offset: number, values = {}) => domainOf({ renewal_due_at: new Date(now + offset), ...values });
     await api.db.orm
       .insert(customDomains)
       .values([

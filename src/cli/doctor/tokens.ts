@@ -1,4 +1,5 @@
-import type { AdminToken, Config } from '../../config.ts';
+import type { AdminToken } from '../../config-rules.ts';
+import type { Config } from '../../config.ts';
 import { parseObject } from '../../emit/json.ts';
 import { readTarget } from '../../emit/settings.ts';
 import { signHeaders } from '../../emit/sign.ts';
