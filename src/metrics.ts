@@ -93,6 +93,12 @@ const stateGauges = (registers: Registry[]) => ({
     labelNames: ['queue', 'state'] as const,
     registers,
   }),
+  sweepSuccess: new Gauge({
+    name: 'fdt_cert_sweep_last_success_timestamp_seconds',
+    help: 'Time a sweep last went through without a fault, in any process',
+    labelNames: ['sweep'] as const,
+    registers,
+  }),
   oldestPending: new Gauge({
     name: 'fdt_cert_oldest_pending_event_timestamp_seconds',
     help: 'Time the oldest pending event was committed; 0 when none waits',

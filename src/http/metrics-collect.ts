@@ -1,5 +1,6 @@
 import type { Ctx } from '../context.ts';
 import { readGauges } from '../db/gauges.ts';
+import { readSweeps } from '../db/sweeps.ts';
 import { messageOf } from '../errors.ts';
 import { withinMs } from '../queues/bounded.ts';
 import { sortExposition } from './exposition.ts';
@@ -10,6 +11,7 @@ const sourceLimitMs = 2000;
 const refreshFromDatabase = async ({ db, metrics, config, now }: Ctx): Promise<void> => {
   const at = now();
   const gauges = await readGauges(db, at, config.CERT_RENEWAL_SLA_WARNING_HOURS);
+  for (const [sweep, swept] of await readSweeps(db)) metrics.sweepSuccess.set({ sweep }, swept / 1000);
   for (const [status, n] of gauges.domains) metrics.domains.set({ status }, n);
   for (const [state, n] of gauges.drift) metrics.driftDomains.set({ state }, n);
   metrics.eventsPending.set(gauges.eventsPending);
