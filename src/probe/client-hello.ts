@@ -32,6 +32,19 @@ const extensionsAt = randomAt + 32 + tail.length;
 const template = Buffer.from([...head, ...Array.from({ length: 32 }, () => 0), ...tail, ...u16(0), ...fixedExtensions]);
 const sniHeader = 9;
 
+const pool = Buffer.alloc(8192);
+let poolAt = pool.length;
+
+/** Random bytes, taken from the system for many hellos at a time: no secret comes of them, the handshake is never finished. */
+const fillRandom = (hello: Buffer, at: number): void => {
+  if (poolAt === pool.length) {
+    randomFillSync(pool);
+    poolAt = 0;
+  }
+  pool.copy(hello, at, poolAt, poolAt + 32);
+  poolAt += 32;
+};
+
 /**
  * A TLS 1.2 ClientHello (RFC 5246, section 7.4.1.2) in one record. It offers no TLS 1.3, since its certificates travel encrypted,
  * no ALPN, no session and no compression.
@@ -42,7 +55,7 @@ export const clientHello = (name: string): Buffer => {
   const at = template.length;
   const hello = Buffer.allocUnsafe(at + sniHeader + name.length);
   template.copy(hello);
-  randomFillSync(hello, randomAt, 32);
+  fillRandom(hello, randomAt);
   hello.writeUInt16BE(0, at);
   hello.writeUInt16BE(name.length + 5, at + 2);
   hello.writeUInt16BE(name.length + 3, at + 4);

@@ -19,13 +19,16 @@ export interface Wiring {
   readonly guard: AddressGuard;
   /** Sockets in use, so that closing the prober can end them. */
   readonly sockets: Set<Socket>;
+  /** Aborted when the prober closes: no connection is begun any more. */
+  readonly closing: AbortSignal;
 }
 
+const closed: Fault = { verdict: 'closed', error: 'the server closed the connection' };
 const faults: Readonly<Record<string, Fault>> = {
   ECONNREFUSED: { verdict: 'connection_refused', error: 'the address refuses connections on this port' },
-  ECONNRESET: { verdict: 'closed', error: 'the server closed the connection' },
-  EPIPE: { verdict: 'closed', error: 'the server closed the connection' },
-  ECONNABORTED: { verdict: 'closed', error: 'the server closed the connection' },
+  ECONNRESET: closed,
+  EPIPE: closed,
+  ECONNABORTED: closed,
   ETIMEDOUT: { verdict: 'connect_timeout', error: 'the address did not answer in time' },
 };
 const unreachable = new Set(['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN', 'EADDRNOTAVAIL', 'ENONET']);
@@ -64,14 +67,15 @@ const isVetted = (socket: Socket, endpoint: Endpoint, guard: AddressGuard): bool
  * @throws Error for faults of this machine, as {@link socketFault} does.
  */
 export const connect = async (endpoint: Endpoint, timeoutMs: number, wiring: Wiring): Promise<Socket | Fault> => {
+  if (wiring.closing.aborted) return closed;
   const socket = new Socket();
   wiring.sockets.add(socket);
-  socket.once('close', () => wiring.sockets.delete(socket));
-  const { promise, resolve } = Promise.withResolvers<Error | 'connected' | 'late'>();
+  const { promise, resolve } = Promise.withResolvers<Error | 'connected' | 'late' | 'closed'>();
   const timer = setTimeout(resolve, timeoutMs, 'late' as const);
-  socket.on('error', resolve);
-  // A socket that is ended from outside closes without an error.
-  socket.once('close', () => resolve(new ClosedEarly()));
+  socket.on('error', resolve).once('close', () => {
+    wiring.sockets.delete(socket);
+    resolve('closed');
+  });
   const options: TcpSocketConnectOpts = {
     host: endpoint.address,
     port: endpoint.port,
@@ -84,12 +88,8 @@ export const connect = async (endpoint: Endpoint, timeoutMs: number, wiring: Wir
   endSocket(socket);
   if (end === 'late') return { verdict: 'connect_timeout', error: `no connection within ${seconds(timeoutMs)}` };
   if (end === 'connected') return { verdict: 'address_refused', error: 'the connection led to another address' };
-  return socketFault(end);
+  return end === 'closed' ? closed : socketFault(end);
 };
-
-class ClosedEarly extends Error {
-  readonly code = 'ECONNRESET';
-}
 
 /** `2.5 s`, for messages. */
 export const seconds = (ms: number): string => `${Math.round(ms / 100) / 10} s`;

@@ -73,7 +73,7 @@ const withoutForeignFamily = (looks: readonly Look[]): readonly Look[] => {
   return looks.filter((look) => !isForeign(look));
 };
 
-const toolsOf = (settings: ProberSettings): VisitTools => ({
+const toolsOf = (settings: ProberSettings, pace: Pace, closing: AbortSignal): VisitTools => ({
   guard: addressGuard(settings),
   sockets: new Set<Socket>(),
   trust: createTrust(settings.trustedCaPem),
@@ -81,7 +81,8 @@ const toolsOf = (settings: ProberSettings): VisitTools => ({
   skipFetch: new Map(),
   timeoutMs: settings.timeoutMs,
   now: settings.now,
-  onExtraConnection: () => undefined,
+  closing,
+  onExtraConnection: pace.count,
   onHandshake: settings.onHandshake ?? (() => undefined),
 });
 
@@ -101,14 +102,14 @@ const createLookAt = (settings: ProberSettings, tools: VisitTools, room: Room): 
     const depth = settings.fullOnly === true ? 'full' : target.depth;
     const error = refusal(endpoint);
     if (error !== null) return { ...refused, address, error, depth, checkedAt: settings.now() };
-    await room.pace.turn(endpoint.address, room.closing).catch(() => assertOpen(room.closing));
+    await room.pace.turn(endpoint.address, tools.closing).catch(() => assertOpen(tools.closing));
     const leave = await room.gate.enter();
     try {
-      assertOpen(room.closing);
+      assertOpen(tools.closing);
       const visit = { endpoint, name: servedName(domain), starttls, depth, known: known.get(address) };
       const look = await makeVisit(visit, tools);
       // What was cut off here says nothing of the server.
-      assertOpen(room.closing);
+      assertOpen(tools.closing);
       return look;
     } finally {
       leave();
@@ -122,7 +123,6 @@ interface Room {
   readonly isOwn: (address: string) => boolean;
   readonly gate: Gate;
   readonly pace: Pace;
-  readonly closing: AbortSignal;
 }
 
 const assertOpen = (closing: AbortSignal): void => {
@@ -149,8 +149,8 @@ export const createProber = (settings: ProberSettings): Prober => {
   const gate = createGate(settings.maxInFlight ?? 256);
   const pace = createPace(settings.perAddressPerSecond ?? 20, isOwn, settings.now);
   const closing = new AbortController();
-  const tools: VisitTools = { ...toolsOf(settings), onExtraConnection: pace.count };
-  const lookAt = createLookAt(settings, tools, { isOwn, gate, pace, closing: closing.signal });
+  const tools = toolsOf(settings, pace, closing.signal);
+  const lookAt = createLookAt(settings, tools, { isOwn, gate, pace });
   const running = new Set<Promise<unknown>>();
 
   const probe = async (target: ProbeTarget): Promise<ProbeResult> => {
