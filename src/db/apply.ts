@@ -1,4 +1,4 @@
-import type { LockedDomain, PendingEvent } from '../lifecycle/decide.ts';
+import type { LockedDomain, PendingEvent, Refold } from '../lifecycle/decide.ts';
 import type { CurrentIncident } from '../lifecycle/incidents.ts';
 import type { EventStatus, LedgerEvent } from '../lifecycle/types.ts';
 import type { Db, Tx } from './client.ts';
@@ -92,23 +92,41 @@ export const loadForApply = async (tx: Tx, scope: ApplyScope): Promise<Loaded> =
   return { domains, events, incidents };
 };
 
-/** The applied events of these domains, by domain id, for a fold from the ledger. */
+// How far back a success that says all is looked for among the domain's rows, and by how much an event's own time may be
+// ahead of its receipt, of which the id tells: five minutes by the contract, as much again for clocks that differ.
+const looksBack = 32;
+const aheadMs = 600_000;
+
+/**
+ * The applied events of these domains, by domain id, that a fold of late events needs: those from the last success on that
+ * says all (see `saysAll`) and came before the late ones, or where none is near, all.
+ */
 export const loadHistory = async (
   tx: Tx,
-  domains: readonly LockedDomain[],
+  refolds: readonly Refold[],
 ): Promise<ReadonlyMap<string, readonly LedgerEvent[]>> => {
-  const history = new Map<string, LedgerEvent[]>();
-  if (domains.length === 0) return history;
+  if (refolds.length === 0) return new Map<string, LedgerEvent[]>();
   const rows = await tx<(LedgerEvent & { domainId: string })[]>`
-    select ${eventColumns(tx)}, e.domain_id as "domainId" from certificate_lifecycle_events e
-    where e.domain = any(${domains.map(({ domain }) => domain)}::text[]) and e.domain_id = any(${domains.map(({ id }) => id)}::uuid[])
-      and e.status = 'applied'`;
-  for (const row of rows) {
-    const known = history.get(row.domainId);
-    if (known === undefined) history.set(row.domainId, [row]);
-    else known.push(row);
-  }
-  return history;
+    select ${eventColumns(tx)}, e.domain_id as "domainId"
+    from unnest(${refolds.map(({ id }) => id)}::uuid[], ${refolds.map(({ domain }) => domain)}::text[],
+                ${refolds.map(({ lastEventId }) => lastEventId)}::uuid[], ${refolds.map(({ first }) => first.id)}::uuid[],
+                ${refolds.map(({ first }) => first.occurredAt)}::float8[]) as l(id, domain, last_id, first_id, first_at)
+    left join lateral (
+      select r.id, r.occurred_at,
+        lpad(to_hex((extract(epoch from r.occurred_at) * 1000)::bigint - ${aheadMs}::bigint), 12, '0') as received_hex
+      from (
+        select n.id, n.occurred_at, n.status, n.domain_id, n.event_type, n.certificate_ref, n.not_after, n.renewal_due_at
+        from certificate_lifecycle_events n where n.domain = l.domain and n.id <= l.last_id order by n.id desc limit ${looksBack}
+      ) r
+      where r.status = 'applied' and r.domain_id = l.id and r.event_type in ('issuance_succeeded', 'renewal_succeeded')
+        and r.certificate_ref is not null and r.not_after is not null and r.renewal_due_at is not null
+        and (r.occurred_at, r.id) < (to_timestamp(l.first_at / 1000), l.first_id)
+      order by r.occurred_at desc, r.id desc limit 1
+    ) s on true
+    join certificate_lifecycle_events e
+      on e.domain = l.domain and e.id >= coalesce(rpad(s.received_hex, 32, '0'), repeat('0', 32))::uuid
+    where e.domain_id = l.id and e.status = 'applied' and (s.id is null or (e.occurred_at, e.id) >= (s.occurred_at, s.id))`;
+  return Map.groupBy(rows, ({ domainId }) => domainId);
 };
 
 export interface EventPosition {

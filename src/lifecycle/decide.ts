@@ -1,6 +1,6 @@
 import { eventRetrySeconds } from './backoff.ts';
 import { canonicalJson } from './canonical-json.ts';
-import { emptyState, fold, isLate, type CertState } from './fold.ts';
+import { compareEvents, emptyState, fold, isLate, type CertState } from './fold.ts';
 import { type CurrentIncident, type IncidentOp, type IncidentWrite, settleIncidents } from './incidents.ts';
 import { InvalidEventError } from './invalid-event.ts';
 import { type DomainClocks, type Schedule, scheduleAfter, type ScheduleLimits } from './schedule.ts';
@@ -68,10 +68,22 @@ export const failTry = (event: PendingEvent, errorClass: ErrorClass, error: stri
   return { event, errorClass, error: error.slice(0, 2000), tries, nextRetryAt };
 };
 
-/** The domains whose history the fold needs, because one of their events came late. */
-export const domainsToRefold = (domains: readonly LockedDomain[], events: readonly PendingEvent[]): LockedDomain[] => {
+/** A domain whose history the fold needs, because some of its events came late. */
+export interface Refold extends Pick<LockedDomain, 'id' | 'domain'> {
+  /** The latest event that the state reflects. */
+  readonly lastEventId: string;
+  /** The first of the late ones, in the order of the fold. */
+  readonly first: Pick<LedgerEvent, 'id' | 'occurredAt'>;
+}
+
+export const domainsToRefold = (domains: readonly LockedDomain[], events: readonly PendingEvent[]): Refold[] => {
   const byName = groupByDomain(events);
-  return domains.filter(({ domain, state }) => byName.get(domain)?.some((event) => isLate(state, event)));
+  return domains.flatMap(({ id, domain, state }) => {
+    const [first] = (byName.get(domain) ?? []).filter((event) => isLate(state, event)).toSorted(compareEvents);
+    return first === undefined || state.lastEventId === null
+      ? []
+      : [{ id, domain, lastEventId: state.lastEventId, first }];
+  });
 };
 
 const groupByDomain = (events: readonly PendingEvent[]): Map<string, PendingEvent[]> => {
@@ -126,7 +138,8 @@ const unfoldable = (event: LedgerEvent): string | null => {
 /**
  * Decides what applying these events does. Pure: the transaction loads, this decides, the transaction saves.
  *
- * @param history applied events per domain id, for the domains named by {@link domainsToRefold}
+ * @param history applied events per domain id, for the domains named by {@link domainsToRefold}: all of them, or those from a
+ * success on that came before the first late event and says all there is to say (see {@link saysAll})
  * @param incidents open and acknowledged incidents per domain name
  */
 export const decide = (

@@ -1,12 +1,20 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cases, deliveries, deliveryOf, ledgerEvent, ledgerEvents } from '../../test/support/properties.ts';
-import { compareEvents, emptyState, fold, foldHistory, isLate, step, type CertState } from './fold.ts';
+import { compareEvents, emptyState, fold, foldHistory, isLate, saysAll, step, type CertState } from './fold.ts';
 import { type CurrentIncident, settleIncidents } from './incidents.ts';
 import { neverServed } from './status.ts';
 import { eventOutcomes, failurePolicies, isFailure, isSuccess, tlsModes } from './types.ts';
 import type { EventOutcome, LedgerEvent } from './types.ts';
 import { viewOf } from './view.ts';
+
+/** The history that is left when it may begin at any success that says all and came before the first late event. */
+const cuts = (history: readonly LedgerEvent[], late: readonly LedgerEvent[]): LedgerEvent[][] => {
+  const [first] = late.toSorted(compareEvents);
+  return history
+    .filter((event) => saysAll(event) && first !== undefined && compareEvents(event, first) < 0)
+    .map((base) => history.filter((event) => compareEvents(event, base) >= 0));
+};
 
 type Row = CurrentIncident & { readonly eventId: string | null };
 
@@ -24,8 +32,10 @@ class Ledger {
 
   apply(batch: readonly LedgerEvent[]): void {
     const fresh = this.#guarded ? batch.filter((event) => !this.applied.has(event.id)) : batch;
-    const late = fresh.some((event) => isLate(this.state, event));
-    const result = fold(this.state, fresh, late ? [...this.applied.values()] : []);
+    const late = fresh.filter((event) => isLate(this.state, event));
+    const history = late.length > 0 ? [...this.applied.values()] : [];
+    const result = fold(this.state, fresh, history);
+    for (const cut of cuts(history, late)) expect(fold(this.state, fresh, cut)).toEqual(result);
     this.state = result.state;
     for (const event of fresh) this.applied.set(event.id, event);
     for (const [id, outcome] of result.outcomes) this.outcomes.set(id, outcome);

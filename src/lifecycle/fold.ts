@@ -83,6 +83,10 @@ export const step = (state: CertState, event: LedgerEvent): CertState => {
   throw new InvalidEventError('The event type is not one that this version knows');
 };
 
+/** True for a success after which nothing that came before it matters any more: a fold may begin there. */
+export const saysAll = ({ eventType, certificateRef, notAfter, renewalDueAt }: LedgerEvent): boolean =>
+  isSuccess(eventType) && certificateRef !== null && notAfter !== null && renewalDueAt !== null;
+
 export type OpenIncidents = ReadonlyMap<IncidentDraft['type'], IncidentDraft>;
 
 /** Each event once, in the one order. */
