@@ -7,7 +7,7 @@ describe('displayText', () => {
     ['two\r\nlines\tand\u0000a NUL', 'two lines and a NUL'],
     ['evil\u202Egnp.exe\u2066x\u2069', 'evil gnp.exe x'],
     ['zero\u200Bwidth\uFEFF', 'zero width'],
-    ['half \uD800 pair', 'half   pair'],
+    ['half \uD800 pair', 'half pair'],
     ['line\u2028separator', 'line separator'],
     ['Grüße, 世界 🎉', 'Grüße, 世界 🎉'],
   ])('%j reads %j', (text, expected) => {

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { createTransport, type SendMailOptions, type SMTPSentMessageInfo } from 'nodemailer';
 import type { Delivery } from '../lifecycle/delivery.ts';
+import { displayText } from '../lifecycle/display-text.ts';
 import type { Notice } from '../lifecycle/notice.ts';
 import type { ChannelSettings } from '../lifecycle/notify-config.ts';
 import type { Send, Tools } from './channel.ts';
@@ -23,7 +24,7 @@ const messageOf = (notice: Notice, { from, to }: Settings): SendMailOptions => {
     references: `<${notice.alertKey.replaceAll(':', '.')}@${domainOf(from)}>`,
     headers: { 'Auto-Submitted': 'auto-generated', 'X-Notafter-Notice': notice.id },
     date: new Date(notice.createdAt),
-    text: [notice.summary, '', ...lines, '', `Alert: ${notice.alertKey}`, ''].join('\n'),
+    text: [displayText(notice.summary, 300), '', ...lines, '', `Alert: ${notice.alertKey}`, ''].join('\n'),
   };
 };
 

@@ -52,7 +52,8 @@ const connectorOver = (socket: Socket, trustedCas: readonly string[] | undefined
   const secure = buildConnector({ allowH2: false, maxCachedSessions: 0, ...(trustedCas && { ca: [...trustedCas] }) });
   return (options, done) => {
     if (options.protocol === 'https:') secure({ ...options, httpSocket: socket }, done);
-    else done(null, socket);
+    // Called back at once, the client connects for ever.
+    else setImmediate(done, null, socket);
   };
 };
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Delivery } from '../../src/lifecycle/delivery.ts';
 import { type DnsServer, startDns } from './dns-server.ts';
-import { channelTypes, fire, openChannel, refreshIntervalMs, resolve, secrets, settingsFor } from './fixtures.ts';
+import { channelTypes, fire, openChannel, resolve, secrets, settingsFor } from './fixtures.ts';
 import { type Behaviour, startReceiver } from './receiver.ts';
 import { type KeyPair, selfSigned } from './self-signed.ts';
 import { startSmtpServer } from './smtp-server.ts';
@@ -118,12 +118,11 @@ describe.each(channelTypes)('a channel of type %s', (type) => {
   });
 
   it('does not read an answer without end', async () => {
-    const before = process.memoryUsage().rss;
     const { delivery, ms } = await sendTo({ kind: 'endless', status: 200 });
     expect(delivery.kind).toBe(isMail ? 'retry' : 'sent');
     expect(delivery.snippet?.length ?? 0).toBeLessThanOrEqual(500);
-    expect(ms).toBeLessThan(3500);
-    expect(process.memoryUsage().rss - before).toBeLessThan(100_000_000);
+    // A webhook's answer is cut by its size, long before time is up; a greeting ends with the time for one try.
+    expect(ms).toBeLessThan(isMail ? 3500 : 900);
   });
 
   it('shows no secret, also when the receiver repeats what it was sent', async () => {
@@ -192,15 +191,6 @@ describe.each(channelTypes)('a channel of type %s', (type) => {
     const delivery = await openChannel(settingsFor[type](host, 9), { nameServers: [dns.address] }).send(fire);
     expect(delivery).toMatchObject({ kind: 'retry', status: null });
     expect(seen(delivery)).toContain('no address in DNS');
-  });
-
-  it.runIf(type === 'alertmanager')('repeats what fires, and nothing when nothing does', async () => {
-    const { channel, server } = await sendTo({ kind: 'accept' });
-    expect(await channel.refresh?.([])).toMatchObject({ kind: 'sent', status: null });
-    expect(server.received).toHaveLength(1);
-    expect(await channel.refresh?.([fire])).toMatchObject({ kind: 'sent', status: 202 });
-    expect(server.received).toHaveLength(2);
-    expect(refreshIntervalMs).toBeGreaterThan(0);
   });
 });
 
