@@ -1,7 +1,7 @@
 import { promises as dns } from 'node:dns';
 import { isIP } from 'node:net';
 
-const tryMs = 2000;
+const defaultTryMs = 2000;
 const tries = 2;
 const maxAddresses = 16;
 
@@ -76,8 +76,9 @@ const within = async <T>(ms: number, work: Promise<T>): Promise<T> => {
  * answered here (RFC 6761, section 6.3); the hosts file is not read.
  *
  * @param servers `address[:port]` of the name servers; those of the system when absent or empty.
+ * @param tryMs how long a name server may take, each of the two times.
  */
-export const createResolver = (servers: readonly string[] = []): Resolver => {
+export const createResolver = (servers: readonly string[] = [], tryMs: number = defaultTryMs): Resolver => {
   const channel = new dns.Resolver({ timeout: tryMs, tries, maxTimeout: tryMs });
   if (servers.length > 0) channel.setServers(servers);
 

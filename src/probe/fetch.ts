@@ -72,6 +72,8 @@ export const fetchLeaf = async (socket: Socket, name: string, timeoutMs: number)
   }, timeoutMs);
   socket.on('data', onData).once('end', onEnd).once('close', onEnd).on('error', onError);
   socket.write(clientHello(name));
+  // A dialogue before TLS leaves the socket paused.
+  socket.resume();
   try {
     return await promise;
   } finally {

@@ -12,7 +12,7 @@ import { createTrust } from './trust.ts';
 import { makeVisit, type VisitTools } from './visit.ts';
 
 export interface ProberSettings {
-  /** Ranges that may be probed although they are not public, on any port and without a pace. */
+  /** Ranges that may be probed although they are not public, on any port. */
   readonly allowedCidrs: readonly string[];
   /** Ranges that are never probed. */
   readonly refusedCidrs?: readonly string[];
@@ -27,8 +27,10 @@ export interface ProberSettings {
   /** True makes every look a full handshake. */
   readonly fullOnly?: boolean;
   readonly maxInFlight?: number;
-  /** New connections a second to one public address, after a burst of twenty. */
+  /** New connections a second to one address, after a burst of twenty. */
   readonly perAddressPerSecond?: number;
+  /** Ranges without that limit, such as the operator's own edges; by default the allowed ones. */
+  readonly unpacedCidrs?: readonly string[];
   readonly now: () => number;
   readonly onHandshake?: (depth: ProbeDepth, seconds: number) => void;
   /** Stands in for DNS. */
@@ -147,7 +149,8 @@ export const createProber = (settings: ProberSettings): Prober => {
   const resolver = settings.addresses ? { addresses: settings.addresses } : createResolver(settings.dnsServers);
   const isOwn = cidrMatcher(settings.allowedCidrs);
   const gate = createGate(settings.maxInFlight ?? 256);
-  const pace = createPace(settings.perAddressPerSecond ?? 20, isOwn, settings.now);
+  const isUnpaced = settings.unpacedCidrs === undefined ? isOwn : cidrMatcher(settings.unpacedCidrs);
+  const pace = createPace(settings.perAddressPerSecond ?? 20, isUnpaced, settings.now);
   const closing = new AbortController();
   const tools = toolsOf(settings, pace, closing.signal);
   const lookAt = createLookAt(settings, tools, { isOwn, gate, pace });
