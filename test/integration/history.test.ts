@@ -1,0 +1,75 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadHistory } from '../../src/db/apply.ts';
+import { customDomains, events } from '../../src/db/schema.ts';
+import { createTestApi, domainOf, eventOf, type TestApi } from '../support/api.ts';
+
+const now = Date.UTC(2026, 4, 1, 12);
+const day = 86_400_000;
+const domain = 'shop.example.com';
+const row = domainOf({ domain });
+
+let api: TestApi;
+let applied: { id: string; occurredAt: number }[];
+
+/** A hundred renewals a minute apart; those that `whole` picks say all there is to say. */
+const fill = async (whole: (index: number) => boolean): Promise<void> => {
+  await api.db.orm.delete(events);
+  const rows = Array.from({ length: 100 }, (_, index) => {
+    const at = now - (100 - index) * 60_000;
+    return eventOf(at, {
+      domain,
+      domain_id: row.id,
+      status: 'applied',
+      event_type: 'renewal_succeeded',
+      occurred_at: new Date(at),
+      certificate_ref: `sha256:${index}`,
+      not_after: new Date(now + 90 * day),
+      renewal_due_at: whole(index) ? new Date(now + 60 * day) : null,
+    });
+  });
+  await api.db.orm.insert(events).values(rows);
+  applied = rows.map(({ id, occurred_at }) => ({ id, occurredAt: occurred_at.getTime() }));
+};
+
+const historyFor = async (lateAt: number): Promise<string[]> => {
+  const last = applied.at(-1);
+  if (last === undefined) throw new Error('fill comes first');
+  const first = { id: '00000000-0000-7000-8000-000000000000', occurredAt: lateAt };
+  const history = await api.db.sql.begin((tx) =>
+    loadHistory(tx, [{ id: row.id, domain, lastEventId: last.id, first }]),
+  );
+  return (history.get(row.id) ?? []).map(({ id }) => id);
+};
+
+beforeAll(async () => {
+  api = await createTestApi([], now);
+  await api.db.orm.insert(customDomains).values(row);
+});
+afterAll(() => api.close());
+
+describe('the history for a late event', () => {
+  it('begins at the last success before it that says all', async () => {
+    await fill((index) => index % 10 === 0);
+    expect(await historyFor(now - 5.5 * 60_000)).toEqual(applied.slice(90).map(({ id }) => id));
+    expect(await historyFor(now - 15.5 * 60_000)).toEqual(applied.slice(80).map(({ id }) => id));
+  });
+
+  it('is whole where no such success is near', async () => {
+    await fill(() => false);
+    expect(await historyFor(now - 5.5 * 60_000)).toHaveLength(100);
+    await fill((index) => index === 3);
+    expect(await historyFor(now - 5.5 * 60_000)).toHaveLength(100);
+  });
+
+  it('is whole for an event from before all others', async () => {
+    await fill(() => true);
+    expect(await historyFor(now - 200 * 60_000)).toHaveLength(100);
+  });
+
+  it('is that of the domain as it is registered now', async () => {
+    await fill(() => true);
+    await api.db
+      .sql`update certificate_lifecycle_events set domain_id = gen_random_uuid() where certificate_ref = 'sha256:99'`;
+    expect(await historyFor(now - 0.5 * 60_000)).toEqual([applied[98]?.id]);
+  });
+});
