@@ -43,7 +43,7 @@ const readServerHello = (body: Buffer): number | HelloOutcome => {
   if (body.length < 38) return malformed;
   const version = body.readUInt16BE(0);
   if (version >> 8 !== 3) return malformed;
-  if (body.subarray(2, 34).equals(retryRandom)) return unreadable;
+  if (version > 0x0303 || body.subarray(2, 34).equals(retryRandom)) return unreadable;
   // After the session id: cipher suite, compression, and perhaps extensions.
   const extensionsAt = 35 + body.readUInt8(34) + 3;
   if (extensionsAt === body.length) return version;
@@ -51,7 +51,7 @@ const readServerHello = (body: Buffer): number | HelloOutcome => {
     return malformed;
   const isNewer = hasExtension(body.subarray(extensionsAt + 2), supportedVersions);
   if (isNewer === null) return malformed;
-  return isNewer || version > 0x0303 ? unreadable : version;
+  return isNewer ? unreadable : version;
 };
 
 /** A Certificate message (RFC 5246, section 7.4.2); every length is checked, also of what is not kept. */

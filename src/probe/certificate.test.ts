@@ -1,0 +1,148 @@
+import { X509Certificate } from 'node:crypto';
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createPki, makeCertificate } from '../../test/support/certificates.ts';
+import { cases } from '../../test/support/properties.ts';
+import { clean, describeServed, referenceOf } from './certificate.ts';
+import { childrenOf, readTlv } from './der.ts';
+import { stapledState } from './ocsp.ts';
+
+const describeOne = (identity: { readonly der: Buffer }) => {
+  const certificate = new X509Certificate(identity.der);
+  return describeServed([certificate], certificate, 'TLSv1.3', null);
+};
+
+describe('describeServed', () => {
+  const pki = createPki();
+
+  it('tells what the certificate says', () => {
+    const notBefore = Date.UTC(2026, 0, 2, 3, 4, 5);
+    const notAfter = Date.UTC(2055, 0, 2, 3, 4, 5);
+    const leaf = pki.leaf({
+      names: ['a.test', '*.b.test'],
+      notBefore,
+      notAfter,
+      serial: Buffer.from('87654321', 'hex'),
+    });
+    expect(describeOne(leaf)).toEqual({
+      ref: leaf.ref,
+      serial: '87654321',
+      subject: 'CN=a.test',
+      issuer: 'CN=Test Intermediate',
+      names: ['a.test', '*.b.test'],
+      notBefore,
+      notAfter,
+      chainNotAfter: notAfter,
+      chainLength: 1,
+      ariId: `${pki.intermediate.keyId.toString('base64url')}.AIdlQyE`,
+      tlsVersion: 'TLSv1.3',
+      ocsp: null,
+    });
+    expect(referenceOf(leaf.der)).toBe(leaf.ref);
+  });
+
+  it('makes the ARI identity of the example in RFC 9773', () => {
+    const keyId = Buffer.from('69885b6b87464041e1b37b847bd0ae2cde01c8d4', 'hex');
+    const issuer = { ...pki.intermediate, keyId };
+    const leaf = makeCertificate({ names: ['example.com'], issuer, serial: Buffer.from('87654321', 'hex') });
+    expect(describeOne(leaf).ariId).toBe('aYhba4dGQEHhs3uEe9CuLN4ByNQ.AIdlQyE');
+  });
+
+  it('does without key identifiers and names', () => {
+    expect(describeOne(makeCertificate({ commonName: 'x', withKeyIds: false }))).toMatchObject({
+      names: [],
+      ariId: null,
+    });
+  });
+
+  it('keeps a hundred names, and text as one bounded line', () => {
+    const names = Array.from({ length: 300 }, (_, index) => `n${index}.test`);
+    expect(describeOne(makeCertificate({ names })).names).toEqual(names.slice(0, 100));
+    const hostile = makeCertificate({ commonName: `a\u202Eb\u0007${'x'.repeat(500)}`, names: ['<b>.test'] });
+    const { subject } = describeOne(hostile);
+    expect(subject).toHaveLength(300);
+    expect(subject).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  });
+});
+
+describe('clean', () => {
+  it('joins lines and leaves out what does not show', () => {
+    expect(clean('CN=a\nO=b')).toBe('CN=a, O=b');
+    expect(clean('a\u202Eb\u200Fc\u0000d\u2028e\r')).toBe('abcde');
+  });
+});
+
+describe('stapledState', () => {
+  // Made by hand after RFC 6960, section 4.2.1: one answer for serial 0x1234.
+  const tlv = (tag: number, ...parts: readonly Buffer[]): Buffer => {
+    const body = Buffer.concat(parts);
+    return Buffer.concat([Buffer.from(body.length < 128 ? [tag, body.length] : [tag, 0x81, body.length]), body]);
+  };
+  const time = tlv(0x18, Buffer.from('20260101000000Z'));
+  const algorithm = tlv(0x30, Buffer.from('06052b0e03021a0500', 'hex'));
+  const certId = (serial: string): Buffer =>
+    tlv(
+      0x30,
+      algorithm,
+      tlv(0x04, Buffer.alloc(20)),
+      tlv(0x04, Buffer.alloc(20)),
+      tlv(0x02, Buffer.from(serial, 'hex')),
+    );
+  const response = (status: Buffer, serial = '1234', outcome = 0): Buffer => {
+    const single = tlv(0x30, certId(serial), status, time);
+    const data = tlv(0x30, tlv(0xa2, tlv(0x04, Buffer.alloc(20))), time, tlv(0x30, single));
+    const basic = tlv(0x30, data, algorithm, tlv(0x03, Buffer.from([0, 1])));
+    const bytes = tlv(0x30, Buffer.from('06092b0601050507300101', 'hex'), tlv(0x04, basic));
+    return tlv(0x30, tlv(0x0a, Buffer.from([outcome])), tlv(0xa0, bytes));
+  };
+  const good = tlv(0x80);
+  const serial = Buffer.from('1234', 'hex');
+
+  it.each<[string, Buffer, string | null]>([
+    ['good', response(good), 'good'],
+    ['revoked', response(tlv(0xa1, time)), 'revoked'],
+    ['unknown', response(tlv(0x82)), 'unknown'],
+    ['of another certificate', response(good, '4321'), null],
+    ['try later', response(good, '1234', 3), null],
+    ['without an answer', tlv(0x30, tlv(0x0a, Buffer.from([6]))), null],
+    ['empty', Buffer.alloc(0), null],
+  ])('reads a response that is %s', (_, bytes, state) => expect(stapledState(bytes, serial)).toBe(state));
+
+  it('stands any bytes', () => {
+    const whole = response(good);
+    const broken = fc.tuple(
+      fc.nat(whole.length),
+      fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { maxLength: 3 }),
+    );
+    fc.assert(
+      fc.property(broken, ([length, changes]) => {
+        const bytes = Buffer.from(whole);
+        for (const [at, value] of changes) bytes.writeUInt8(value, at);
+        expect([null, 'good', 'revoked', 'unknown']).toContain(stapledState(bytes.subarray(0, length), serial));
+      }),
+      cases(),
+    );
+  });
+});
+
+describe('readTlv', () => {
+  it('never leaves its limits', () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ maxLength: 40 }),
+        fc.integer({ min: -2, max: 45 }),
+        fc.nat(45),
+        (bytes, at, limit) => {
+          const der = Buffer.from(bytes);
+          const value = readTlv(der, at, limit);
+          if (value === null) return;
+          expect(value.to).toBeLessThanOrEqual(Math.min(limit, der.length));
+          expect([...childrenOf(der, value)].every((child) => child.from > value.from && child.to <= value.to)).toBe(
+            true,
+          );
+        },
+      ),
+      cases(),
+    );
+  });
+});
