@@ -49,6 +49,7 @@ export const sendEmail: Send<'email'> = async (notice, settings, tools) => {
   const signal = AbortSignal.timeout(tools.deadlineMs);
   const port = settings.port ?? (settings.secure ? 465 : 587);
   const { promise: late, reject } = Promise.withResolvers<never>();
+  late.catch(() => undefined); // when nothing waits for it any more
   signal.addEventListener('abort', () => reject(new Error('late')), { once: true });
   let socket: Socket | undefined;
   try {
@@ -65,9 +66,8 @@ export const sendEmail: Send<'email'> = async (notice, settings, tools) => {
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
 /** The password in every form in which it goes over the line. */
-const secretsOf = ({ user = '', password = '' }: Settings): string[] => {
-  return password === '' ? [] : [password, base64(password), base64(`\0${user}\0${password}`)];
-};
+const secretsOf = ({ user = '', password = '' }: Settings): string[] =>
+  password === '' ? [] : [password, base64(password), base64(`\0${user}\0${password}`)];
 
 const sentBy = ({ response, rejected }: SMTPSentMessageInfo, settings: Settings): Delivery => {
   const missed = rejected.length === 0 ? '' : `${rejected.length} of ${settings.to.length} addresses not accepted; `;

@@ -66,3 +66,17 @@ describe('addresses written in odd ways', () => {
     expect(delivery.kind).toBe('refused');
   });
 });
+
+describe('an answer that dawdles', () => {
+  it('counts by its status, and is not waited for', async () => {
+    const receiver = await startReceiver();
+    closing.push(() => receiver.close());
+    receiver.behave({ kind: 'drip' });
+    const started = performance.now();
+    const channel = openChannel({ type: 'webhook', url: `http://127.0.0.1:${receiver.port}/` }, { deadlineMs: 30_000 });
+    const delivery = await channel.send(fire);
+    expect(delivery).toMatchObject({ kind: 'sent', status: 200 });
+    expect(delivery.snippet).toMatch(/^x+$/);
+    expect(performance.now() - started).toBeLessThan(3000);
+  });
+});

@@ -11,6 +11,8 @@ export type Behaviour =
   | { readonly kind: 'status'; readonly status: number; readonly headers?: Readonly<Record<string, string>> }
   /** Answers without end. */
   | { readonly kind: 'endless'; readonly status: number }
+  /** Begins to answer, and then sends a byte now and then. */
+  | { readonly kind: 'drip' }
   /** Refuses, and repeats all that it was sent. */
   | { readonly kind: 'echo' }
   | { readonly kind: 'reset' };
@@ -56,6 +58,11 @@ const answers: {
   endless: (response, how) => {
     response.writeHead(how.kind === 'endless' ? how.status : 200);
     pourInto(response);
+  },
+  drip: (response) => {
+    response.writeHead(200);
+    const timer = setInterval(() => response.write('x'), 50);
+    response.on('close', () => clearInterval(timer));
   },
   echo: (response, _, { path, headers, body }) =>
     response.writeHead(404).end(`Cannot POST ${path} ${JSON.stringify(headers)} ${body}`),
