@@ -1,7 +1,6 @@
-import { v7 as uuidv7 } from 'uuid';
 import type { AppliedEvent, Decision, DomainWrite, FailedTry } from '../lifecycle/decide.ts';
-import type { IncidentWrite } from '../lifecycle/incidents.ts';
 import type { Tx } from './client.ts';
+import { saveIncidents } from './save-incidents.ts';
 
 const saveDomains = (tx: Tx, writes: readonly DomainWrite[], now: number) => {
   const pick = <T>(read: (write: DomainWrite) => T): T[] => writes.map(read);
@@ -67,51 +66,14 @@ export const saveFailures = (tx: Tx, failed: readonly FailedTry[], now: number) 
     processed_at = case when u.next_retry_at is null then to_timestamp(${now} / 1000.0) end, updated_at = to_timestamp(${now} / 1000.0)
   from u where e.id = u.id`;
 
-interface IncidentLine {
-  readonly write: IncidentWrite;
-  readonly of: DomainWrite;
-}
-
-const context = ({ write }: IncidentLine): string => JSON.stringify(write.context);
-
-const updateIncidents = (tx: Tx, lines: readonly IncidentLine[], now: number) => tx`
-  update certificate_incidents i set
-    tier = u.tier, status = u.status, event_id = coalesce(u.event_id, i.event_id), reason = u.reason, context = u.context::jsonb,
-    source = coalesce(u.context::jsonb ->> 'source', i.source), cluster_id = coalesce(u.context::jsonb ->> 'clusterId', i.cluster_id),
-    resolved_at = case when u.status = 'resolved' then to_timestamp(${now} / 1000.0) end,
-    resolved_by = case when u.status = 'resolved' then 'event' end, updated_at = to_timestamp(${now} / 1000.0)
-  from unnest(${lines.map(({ write }) => write.id)}::uuid[], ${lines.map(({ write }) => write.tier)}::int2[],
-              ${lines.map(({ write }) => write.status)}::text[], ${lines.map(({ write }) => write.eventId)}::uuid[],
-              ${lines.map(({ write }) => write.reason)}::text[], ${lines.map(context)}::text[])
-    as u(id, tier, status, event_id, reason, context)
-  where i.id = u.id`;
-
-const insertIncidents = (tx: Tx, lines: readonly IncidentLine[], now: number) => tx`
-  insert into certificate_incidents (id, domain_id, org_id, domain, incident_type, tier, status, event_id, source, cluster_id, reason,
-    context, resolved_at, resolved_by, created_at, updated_at)
-  select u.id, u.domain_id, u.org_id, u.domain, u.type, u.tier, u.status, u.event_id, u.context::jsonb ->> 'source',
-    u.context::jsonb ->> 'clusterId', u.reason, u.context::jsonb,
-    case when u.status = 'resolved' then to_timestamp(${now} / 1000.0) end, case when u.status = 'resolved' then 'event' end,
-    to_timestamp(${now} / 1000.0), to_timestamp(${now} / 1000.0)
-  from unnest(${lines.map(() => uuidv7())}::uuid[], ${lines.map(({ of }) => of.domain.id)}::uuid[], ${lines.map(({ of }) => of.domain.orgId)}::text[],
-              ${lines.map(({ of }) => of.domain.domain)}::text[], ${lines.map(({ write }) => write.type)}::text[],
-              ${lines.map(({ write }) => write.tier)}::int2[], ${lines.map(({ write }) => write.status)}::text[],
-              ${lines.map(({ write }) => write.eventId)}::uuid[], ${lines.map(({ write }) => write.reason)}::text[], ${lines.map(context)}::text[])
-    as u(id, domain_id, org_id, domain, type, tier, status, event_id, reason, context)`;
-
 /** Writes a decision: state, incidents and the events' own status, all in the caller's transaction. */
 export const saveDecision = async (tx: Tx, { domains, applied, failed }: Decision, now: number): Promise<void> => {
-  const lines = domains.flatMap((of) => of.incidents.map((write) => ({ write, of })));
-  const known = lines.filter(({ write }) => write.id !== null);
-  const fresh = lines.filter(({ write }) => write.id === null);
   const touched = new Set(applied.map(({ domain }) => domain.id));
   const changed = domains.filter(({ domain }) => touched.has(domain.id));
   await Promise.all([
     changed.length > 0 ? saveDomains(tx, changed, now) : null,
     applied.length > 0 ? saveEvents(tx, applied, now) : null,
     failed.length > 0 ? saveFailures(tx, failed, now) : null,
-    // An incident that ends makes room for its successor, so updates go first.
-    known.length > 0 ? updateIncidents(tx, known, now) : null,
-    fresh.length > 0 ? insertIncidents(tx, fresh, now) : null,
+    saveIncidents(tx, domains, now),
   ]);
 };

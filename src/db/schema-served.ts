@@ -96,6 +96,8 @@ export const notifications = pgTable(
     kind: text('kind').$type<'alert' | 'runbook'>().notNull(),
     action: text('action').$type<'fire' | 'resolve'>().notNull(),
     alert_key: text('alert_key').notNull(),
+    /** That of its alert. */
+    cycle: text('cycle').notNull(),
     class: text('class').$type<NoticeClass>().notNull(),
     severity: text('severity').$type<Severity>().notNull(),
     route: text('route').$type<IncidentRoute>().notNull(),

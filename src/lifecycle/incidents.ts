@@ -7,14 +7,19 @@ export type IncidentContext = Readonly<Record<string, string | number | null>>;
 export interface IncidentDraft {
   readonly type: IncidentType;
   readonly tier: IncidentTier;
-  readonly eventId: string;
+  /** Null when a look or the clock raised it. */
+  readonly eventId: string | null;
   readonly reason: string | null;
   readonly context: IncidentContext;
   readonly eventIds: ReadonlySet<string>;
 }
 
+/** What ended an incident: an event, a good look, or settings by which nobody judges the domain any more. */
+export type ResolvedBy = 'event' | 'probe' | 'settings';
+
 export type IncidentOp =
   | { readonly kind: 'raise'; readonly draft: IncidentDraft }
+  | { readonly kind: 'recover'; readonly type: IncidentType; readonly by: ResolvedBy }
   | { readonly kind: 'resolve'; readonly byEventId: string; readonly except: readonly IncidentType[] };
 
 /** Tier of an incident from the event that makes it (contract 3); an attempt that was not given is the first. */
@@ -90,12 +95,14 @@ export interface IncidentWrite {
   readonly eventId: string | null;
   readonly reason: string | null;
   readonly context: IncidentContext;
+  /** Null unless it is resolved. */
+  readonly resolvedBy: ResolvedBy | null;
 }
 
 const raised = (current: IncidentWrite | undefined, draft: IncidentDraft): IncidentWrite => {
   const live = current !== undefined && current.status !== 'resolved' ? current : null;
   const { type, tier, eventId, reason, context } = draft;
-  if (live === null) return { id: null, type, tier, status: 'open', eventId, reason, context };
+  if (live === null) return { id: null, type, tier, status: 'open', eventId, reason, context, resolvedBy: null };
   return {
     id: live.id,
     type,
@@ -104,10 +111,19 @@ const raised = (current: IncidentWrite | undefined, draft: IncidentDraft): Incid
     eventId,
     reason: reason ?? live.reason,
     context: { ...live.context, ...context },
+    resolvedBy: null,
   };
 };
 
 const resolvable: readonly IncidentType[] = ['issuance_failed', 'renewal_failed', 'certificate_expiring'];
+
+const endOf = (
+  op: Exclude<IncidentOp, { kind: 'raise' }>,
+  { context }: IncidentWrite,
+): Pick<IncidentWrite, 'context' | 'resolvedBy'> =>
+  op.kind === 'recover'
+    ? { context, resolvedBy: op.by }
+    : { context: { ...context, resolvedByEventId: op.byEventId }, resolvedBy: 'event' };
 
 /**
  * Settles the operations of one domain, in order, against its open incidents.
@@ -116,7 +132,9 @@ const resolvable: readonly IncidentType[] = ['issuance_failed', 'renewal_failed'
  * written once, as resolved, so that history keeps it.
  */
 export const settleIncidents = (current: readonly CurrentIncident[], ops: readonly IncidentOp[]): IncidentWrite[] => {
-  const live = new Map<IncidentType, IncidentWrite>(current.map((row) => [row.type, { ...row, eventId: null }]));
+  const live = new Map<IncidentType, IncidentWrite>(
+    current.map((row) => [row.type, { ...row, eventId: null, resolvedBy: null }]),
+  );
   const done: IncidentWrite[] = [];
   const touched = new Set<IncidentType>();
   for (const op of ops) {
@@ -125,10 +143,11 @@ export const settleIncidents = (current: readonly CurrentIncident[], ops: readon
       touched.add(op.draft.type);
       continue;
     }
-    for (const type of resolvable) {
+    const ended = op.kind === 'recover' ? [op.type] : resolvable.filter((type) => !op.except.includes(type));
+    for (const type of ended) {
       const row = live.get(type);
-      if (row === undefined || op.except.includes(type)) continue;
-      done.push({ ...row, status: 'resolved', context: { ...row.context, resolvedByEventId: op.byEventId } });
+      if (row === undefined) continue;
+      done.push({ ...row, status: 'resolved', ...endOf(op, row) });
       live.delete(type);
       touched.delete(type);
     }

@@ -121,7 +121,8 @@ export const driftBody = (facts: DriftFacts): NoticeBody => ({
   observedNotAfter: timeOrNull(facts.observedNotAfter),
 });
 
-const driftTexts: Readonly<Record<string, string>> = {
+/** What is wrong, by state of drift. */
+export const driftTexts: Readonly<Record<string, string>> = {
   stale_served: 'renewed, but the old certificate is still served',
   unknown_served: 'a certificate is served that no event told of',
   addresses_differ: 'its addresses serve different certificates',

@@ -1,0 +1,1 @@
+ALTER TABLE "certificate_notifications" ADD COLUMN "cycle" text NOT NULL;
