@@ -32,6 +32,8 @@ export interface Resolver {
    * @throws LookupError when there is none.
    */
   readonly addresses: (name: string) => Promise<string[]>;
+  /** Ends the questions under way; they fail. */
+  readonly cancel: () => void;
 }
 
 const none = new Set(['ENOTFOUND', 'ENODATA', 'EBADNAME']);
@@ -92,6 +94,7 @@ export const createResolver = (servers: readonly string[] = [], tryMs: number = 
   };
 
   return {
+    cancel: () => channel.cancel(),
     addresses: async (written) => {
       const name = written.replace(/^\[(.*)\]$/, '$1').replace(/\.$/, '');
       if (isIP(name) !== 0) return [name];

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createPki, makeCertificate } from '../../test/support/certificates.ts';
+import { createPki, makeCertificate, ocspResponse } from '../../test/support/certificates.ts';
 import { cases } from '../../test/support/properties.ts';
 import { clean, describeServed, referenceOf } from './certificate.ts';
 import { childrenOf, readTlv } from './der.ts';
@@ -73,43 +73,19 @@ describe('clean', () => {
 });
 
 describe('stapledState', () => {
-  // Made by hand after RFC 6960, section 4.2.1: one answer for serial 0x1234.
-  const tlv = (tag: number, ...parts: readonly Buffer[]): Buffer => {
-    const body = Buffer.concat(parts);
-    return Buffer.concat([Buffer.from(body.length < 128 ? [tag, body.length] : [tag, 0x81, body.length]), body]);
-  };
-  const time = tlv(0x18, Buffer.from('20260101000000Z'));
-  const algorithm = tlv(0x30, Buffer.from('06052b0e03021a0500', 'hex'));
-  const certId = (serial: string): Buffer =>
-    tlv(
-      0x30,
-      algorithm,
-      tlv(0x04, Buffer.alloc(20)),
-      tlv(0x04, Buffer.alloc(20)),
-      tlv(0x02, Buffer.from(serial, 'hex')),
-    );
-  const response = (status: Buffer, serial = '1234', outcome = 0): Buffer => {
-    const single = tlv(0x30, certId(serial), status, time);
-    const data = tlv(0x30, tlv(0xa2, tlv(0x04, Buffer.alloc(20))), time, tlv(0x30, single));
-    const basic = tlv(0x30, data, algorithm, tlv(0x03, Buffer.from([0, 1])));
-    const bytes = tlv(0x30, Buffer.from('06092b0601050507300101', 'hex'), tlv(0x04, basic));
-    return tlv(0x30, tlv(0x0a, Buffer.from([outcome])), tlv(0xa0, bytes));
-  };
-  const good = tlv(0x80);
   const serial = Buffer.from('1234', 'hex');
 
   it.each<[string, Buffer, string | null]>([
-    ['good', response(good), 'good'],
-    ['revoked', response(tlv(0xa1, time)), 'revoked'],
-    ['unknown', response(tlv(0x82)), 'unknown'],
-    ['of another certificate', response(good, '4321'), null],
-    ['try later', response(good, '1234', 3), null],
-    ['without an answer', tlv(0x30, tlv(0x0a, Buffer.from([6]))), null],
+    ['good', ocspResponse(serial, 'good'), 'good'],
+    ['revoked', ocspResponse(serial, 'revoked'), 'revoked'],
+    ['unknown', ocspResponse(serial, 'unknown'), 'unknown'],
+    ['of another certificate', ocspResponse(Buffer.from('4321', 'hex'), 'good'), null],
+    ['try later', ocspResponse(serial, 'good', 3), null],
     ['empty', Buffer.alloc(0), null],
   ])('reads a response that is %s', (_, bytes, state) => expect(stapledState(bytes, serial)).toBe(state));
 
   it('stands any bytes', () => {
-    const whole = response(good);
+    const whole = ocspResponse(serial, 'good');
     const broken = fc.tuple(
       fc.nat(whole.length),
       fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { maxLength: 3 }),

@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net';
-import { networkInterfaces } from 'node:os';
 import type { Look, ProbeDepth, ProbeResult, ProbeTarget } from '../lifecycle/served.ts';
 import { addressGuard, cidrMatcher } from '../net/address-guard.ts';
 import { createResolver, type Resolver } from '../net/resolver.ts';
 import { createByteWatch } from './byte-watch.ts';
 import { endSocket, type Endpoint } from './connection.ts';
+import { hasIpv6, withoutForeignFamily } from './families.ts';
 import { createGate, type Gate } from './gate.ts';
 import { createPace, type Pace } from './pace.ts';
 import { endpointsOf, endpointText, servedName } from './target.ts';
@@ -58,22 +58,6 @@ class ProberClosedError extends Error {
     super('the prober is closed');
   }
 }
-
-const isV6 = (address: string): boolean => address.startsWith('[');
-
-/** Without IPv6 of its own a machine cannot tell whether an IPv6 address is served. */
-const hasIpv6 = (): boolean =>
-  Object.values(networkInterfaces())
-    .flat()
-    .some((entry) => entry?.family === 'IPv6' && !entry.internal && !entry.address.startsWith('fe80:'));
-
-const isForeign = ({ address, verdict }: Look): boolean => verdict === 'unreachable' && isV6(address);
-
-/** Leaves out addresses that this machine cannot reach at all, as long as others were looked at. */
-const withoutForeignFamily = (looks: readonly Look[]): readonly Look[] => {
-  if (!looks.some(isForeign) || looks.every(isForeign) || hasIpv6()) return looks;
-  return looks.filter((look) => !isForeign(look));
-};
 
 const toolsOf = (settings: ProberSettings, pace: Pace, closing: AbortSignal): VisitTools => ({
   guard: addressGuard(settings),
@@ -146,7 +130,8 @@ const allOf = async (work: readonly Promise<Look>[]): Promise<Look[]> => {
  * @throws Error when the trusted CAs or a range cannot be read.
  */
 export const createProber = (settings: ProberSettings): Prober => {
-  const resolver = settings.addresses ? { addresses: settings.addresses } : createResolver(settings.dnsServers);
+  const dns = createResolver(settings.dnsServers);
+  const resolver = { addresses: settings.addresses ?? dns.addresses };
   const isOwn = cidrMatcher(settings.allowedCidrs);
   const gate = createGate(settings.maxInFlight ?? 256);
   const isUnpaced = settings.unpacedCidrs === undefined ? isOwn : cidrMatcher(settings.unpacedCidrs);
@@ -159,10 +144,11 @@ export const createProber = (settings: ProberSettings): Prober => {
   const probe = async (target: ProbeTarget): Promise<ProbeResult> => {
     assertOpen(closing.signal);
     const endpoints = await endpointsOf(target, resolver);
+    assertOpen(closing.signal);
     if ('verdict' in endpoints) return { looks: [], fault: endpoints };
     const distinct = new Map(endpoints.map((endpoint) => [endpointText(endpoint), endpoint]));
     const looks = await allOf([...distinct.values()].map((endpoint) => lookAt(target, endpoint)));
-    return { looks: withoutForeignFamily(looks), fault: null };
+    return { looks: withoutForeignFamily(looks, hasIpv6), fault: null };
   };
 
   return {
@@ -174,6 +160,7 @@ export const createProber = (settings: ProberSettings): Prober => {
     inFlight: gate.inside,
     close: async () => {
       closing.abort();
+      dns.cancel();
       for (const socket of tools.sockets) endSocket(socket);
       await Promise.allSettled(running);
       gate.close();

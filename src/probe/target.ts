@@ -36,7 +36,7 @@ const lookupFault = (error: unknown): Fault => {
 /** Where a target is served: its own addresses, else those in DNS. */
 export const endpointsOf = async (
   { domain, probeAddress, starttls }: ProbeTarget,
-  resolver: Resolver,
+  resolver: Pick<Resolver, 'addresses'>,
 ): Promise<readonly Endpoint[] | Fault> => {
   const port = portOf(starttls);
   if (probeAddress !== null) {

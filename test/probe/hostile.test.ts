@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { createServer as createTls } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import type { Verdict } from '../../src/lifecycle/served.ts';
+import { startDns } from '../support/dns.ts';
 import { freePort } from '../support/ports.ts';
 import { waitFor } from '../support/wait.ts';
 import { createStage, goodLeaf, knownAt, knownFrom, onlyLook, pki, targetAt } from './support.ts';
@@ -176,6 +177,18 @@ describe('a probe', () => {
     expect(await Promise.all(under)).toEqual(Array(2).fill('ProberClosedError: the prober is closed'));
     expect(prober.inFlight()).toBe(0);
     await expect(prober.probe(targetAt(port))).rejects.toThrow('closed');
+  });
+
+  it('that waits for DNS does not hold up the end', async () => {
+    const stub = await startDns(() => null);
+    stage.onClose(stub.close);
+    const prober = stage.prober({ dnsServers: [stub.server] });
+    const under = prober.probe(targetAt(443, { probeAddress: null })).catch(String);
+    await waitFor(() => stub.asked.length > 0);
+    const started = performance.now();
+    await prober.close();
+    expect(await under).toContain('the prober is closed');
+    expect(performance.now() - started).toBeLessThan(1000);
   });
 
   it('is on time although a thousand servers never answer', async () => {

@@ -1,6 +1,6 @@
-import { createSecureContext, type TlsOptions } from 'node:tls';
+import { createSecureContext, createServer, type TlsOptions } from 'node:tls';
 import { describe, expect, it } from 'vitest';
-import { createPki, makeCertificate } from '../support/certificates.ts';
+import { createPki, makeCertificate, ocspResponse } from '../support/certificates.ts';
 import { createStage, goodLeaf, knownAt, knownFrom, name, onlyLook, pki, targetAt } from './support.ts';
 
 const stage = createStage();
@@ -133,6 +133,22 @@ describe('a good server', () => {
     await prober.probe(targetAt(port, { known }));
     await prober.probe(targetAt(port, { known }));
     expect(seen).toEqual(['fetch', 'full', 'full']);
+  });
+
+  it('may staple what its CA says of the certificate', async () => {
+    const serial = Buffer.from('0123456789', 'hex');
+    const leaf = pki.leaf({ names: [name], serial });
+    const states = ['good', 'revoked', null] as const;
+    for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+      for (const state of states) {
+        const server = createServer({ key: leaf.key, cert: leaf.chain, maxVersion });
+        server.on('OCSPRequest', (_certificate, _issuer, done: (error: null, staple: Buffer | null) => void) => {
+          done(null, state === null ? null : ocspResponse(serial, state));
+        });
+        const look = onlyLook(await stage.prober().probe(targetAt(await stage.listen(server))));
+        expect(look).toMatchObject({ verdict: 'ok', certificate: { ocsp: state, tlsVersion: maxVersion } });
+      }
+    }
   });
 
   it('with a large or long chain is read', async () => {

@@ -150,3 +150,22 @@ export const createPki = (name = 'Test'): Pki => {
     },
   };
 };
+
+export type OcspState = 'good' | 'revoked' | 'unknown';
+
+/**
+ * An OCSP response about one serial (RFC 6960, section 4.2.1), in form but not signed.
+ *
+ * @param outcome the OCSPResponseStatus; 0 is successful.
+ */
+export const ocspResponse = (serial: Buffer, state: OcspState, outcome = 0): Buffer => {
+  const at = tlv(0x18, Buffer.from('20260101000000Z'));
+  const sha1 = sequence(oid('2b0e03021a'), tlv(0x05));
+  const certId = sequence(sha1, tlv(0x04, Buffer.alloc(20)), tlv(0x04, Buffer.alloc(20)), integer(serial));
+  const status = { good: tlv(0x80), revoked: tlv(0xa1, at), unknown: tlv(0x82) }[state];
+  const answers = sequence(sequence(certId, status, at));
+  const data = sequence(tlv(0xa2, tlv(0x04, Buffer.alloc(20))), at, answers);
+  const basic = sequence(data, sha1, bits(Buffer.from([1])));
+  const wrapped = tlv(0xa0, sequence(oid('2b0601050507300101'), tlv(0x04, basic)));
+  return sequence(tlv(0x0a, outcome), wrapped);
+};
