@@ -1,10 +1,11 @@
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import { buildConnector, Client } from 'undici';
+import { Client } from 'undici';
 import { type Delivery, parseRetryAfter } from '../lifecycle/delivery.ts';
 import type { PostRequest, Tools } from './channel.ts';
 import { DialError, faultOf } from './dial.ts';
 import { decoded, secretsOfUrl, snippetOf } from './redact.ts';
+import { secure } from './secure.ts';
 
 const maxAnswerBytes = 4096;
 const answerMs = 1000;
@@ -20,10 +21,13 @@ export const createPost =
     const url = new URL(request.url);
     const account = authorizationOf(url);
     const secrets = [...request.secrets, ...secretsOfUrl(url), ...Object.values(account)];
+    let socket: Socket | undefined;
     let client: Client | undefined;
     try {
-      const socket = await dial({ host: url.hostname, port: Number(url.port) || (isTls(url) ? 443 : 80) }, signal);
-      client = new Client(url.origin, { connect: connectorOver(socket, trustedCas) });
+      socket = await dial({ host: url.hostname, port: Number(url.port) || (isTls(url) ? 443 : 80) }, signal);
+      const ready = isTls(url) ? await secure(socket, url.hostname, trustedCas, signal) : socket;
+      // Called back at once, the client would connect for ever.
+      client = new Client(url.origin, { connect: (_, done) => void setImmediate(done, null, ready) });
       const { statusCode, headers, body } = await client.request({
         method: 'POST',
         path: `${url.pathname}${url.search}`,
@@ -42,20 +46,11 @@ export const createPost =
       return failureOf(error, signal.aborted, deadlineMs);
     } finally {
       await client?.destroy();
+      socket?.destroy();
     }
   };
 
 const isTls = (url: URL): boolean => url.protocol === 'https:';
-
-/** Hands the open socket over, or TLS on top of it. */
-const connectorOver = (socket: Socket, trustedCas: readonly string[] | undefined): buildConnector.connector => {
-  const secure = buildConnector({ allowH2: false, maxCachedSessions: 0, ...(trustedCas && { ca: [...trustedCas] }) });
-  return (options, done) => {
-    if (options.protocol === 'https:') secure({ ...options, httpSocket: socket }, done);
-    // Called back at once, the client connects for ever.
-    else setImmediate(done, null, socket);
-  };
-};
 
 const authorizationOf = ({ username, password }: URL): Record<string, string> => {
   if (username === '' && password === '') return {};

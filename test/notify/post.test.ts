@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startDns } from './dns-server.ts';
 import { fire, openChannel } from './fixtures.ts';
@@ -45,6 +47,29 @@ describe('over TLS', () => {
     expect(delivery).toMatchObject({ kind: 'retry', status: null });
     expect(JSON.stringify(delivery)).toMatch(/\((DEPTH_ZERO_SELF_SIGNED_CERT|ERR_TLS_CERT_ALTNAME_INVALID)\)/);
     expect(receiver.received).toHaveLength(0);
+  });
+});
+
+describe('a server that takes the connection and says nothing of TLS', () => {
+  it('is left when time is up, and the connection with it', async () => {
+    const closed = Promise.withResolvers<void>();
+    const server = createServer((socket) => {
+      socket.on('error', () => socket.destroy());
+      socket.on('close', () => closed.resolve());
+      socket.resume();
+    });
+    closing.push(async () => {
+      server.close();
+      await once(server, 'close');
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo; // listening on TCP
+    const started = performance.now();
+    const channel = openChannel({ type: 'webhook', url: `https://127.0.0.1:${port}/` }, { deadlineMs: 300 });
+    expect(await channel.send(fire)).toMatchObject({ kind: 'retry', status: null });
+    await closed.promise;
+    expect(performance.now() - started).toBeLessThan(1500);
   });
 });
 
