@@ -1,0 +1,32 @@
+import type { Ctx } from '../context.ts';
+import { claimDue } from '../db/probes.ts';
+import { noteSweep } from '../db/sweeps.ts';
+import type { Outcome } from '../queues/catalog.ts';
+import { onDatabase } from './on-database.ts';
+
+const jobSize = 200;
+/** Jobs that may wait before a sweep leaves the rest to the next one: 20,000 domains, a minute's work of one worker. */
+const mostWaiting = 100;
+/** Longer than a full queue takes to be worked off: a job that is not back by then is lost. */
+const leaseMs = 10 * 60_000;
+
+/**
+ * Finds the domains whose look is due and hands them to the probes queue, the longest due first. It stops when nothing is due,
+ * or when as many jobs wait as the workers have in hand for a while; what is left stays due. A claim lends a domain out, so
+ * that two sweeps never hand out the same one, and one whose job was lost comes back.
+ */
+export const probeSweep = async (ctx: Ctx): Promise<Outcome> => {
+  const started = ctx.now();
+  let domains = 0;
+  if (ctx.config.CERT_PROBE_FALLBACK_ENABLED) {
+    const room = mostWaiting - (await ctx.queues.waitingProbes());
+    for (let jobs = 0; jobs < room; jobs += 1) {
+      const ids = await onDatabase(() => claimDue(ctx.db, { now: ctx.now(), leaseMs, limit: jobSize }));
+      if (ids.length > 0) await ctx.queues.enqueueProbes(ids, false);
+      domains += ids.length;
+      if (ids.length < jobSize) break;
+    }
+  }
+  await onDatabase(() => noteSweep(ctx.db, 'probe', ctx.now()));
+  return { kind: 'done', note: { domains, ms: ctx.now() - started } };
+};
