@@ -15,11 +15,12 @@ import { ingestSink } from './http/ingest-sink.ts';
 import { renderMetrics } from './http/metrics-collect.ts';
 import { listen } from './http/server.ts';
 import { createMetrics } from './metrics.ts';
+import { createProber, type Prober } from './probe/prober.ts';
 import { handlersFor } from './processors/index.ts';
 import { reconciler } from './processors/reconcile.ts';
 import { withinMs } from './queues/bounded.ts';
 import { type Guardian, startGuardian } from './queues/guardian.ts';
-import { openQueues } from './queues/open.ts';
+import { type Intervals, openQueues } from './queues/open.ts';
 import { postgresStore, redisStore, type Store } from './queues/store.ts';
 import { startWorkers } from './queues/workers.ts';
 
@@ -38,7 +39,9 @@ export interface RunningApp {
 
 const databasePatienceMs = 15_000;
 // Many jobs in hand cost little: their groups share transactions.
-const concurrency = { 'cert-events': 16, maintenance: 1 };
+const concurrency = { 'cert-events': 16, probes: 16, maintenance: 4 };
+/** Looks at a deployment and second looks have their minute: what is due is asked for at least this often. */
+const probeTickSeconds = 15;
 
 type Cleanup = () => Promise<unknown>;
 
@@ -105,6 +108,23 @@ const openStore = async (config: Config, databaseUrl: string, log: Logger): Prom
   return store;
 };
 
+const intervalsOf = ({ CERT_WORKER_INTERVAL_SECONDS: seconds }: Config): Intervals => ({
+  'probe-sweep': 1000 * Math.min(seconds, probeTickSeconds),
+});
+
+const proberOf = ({ config, metrics, now: clock }: Ctx): Prober =>
+  createProber({
+    allowedCidrs: config.CERT_PROBE_ALLOWED_CIDRS ?? [],
+    refusedCidrs: config.CERT_PROBE_REFUSED_CIDRS ?? [],
+    allowedPorts: config.CERT_PROBE_ALLOWED_PORTS,
+    trustedCaPem: config.CERT_PROBE_TRUSTED_CA ?? null,
+    timeoutMs: config.TLS_PROBE_TIMEOUT_SECONDS * 1000,
+    dnsServers: config.NOTAFTER_DNS_SERVERS ?? [],
+    fullOnly: config.CERT_PROBE_FULL_ONLY,
+    now: clock,
+    onHandshake: (depth, seconds) => metrics.probeDuration.observe({ depth }, seconds),
+  });
+
 const txtResolver = (servers: readonly string[] | undefined): Ctx['resolveTxt'] => {
   const resolver = new Resolver({ timeout: 2000, tries: 2 });
   if (servers !== undefined) resolver.setServers(servers);
@@ -165,7 +185,7 @@ export const startApp = async (
     cleanup.add('database pool', 3000, db.close);
     const store = await openStore(config, databaseUrl, log);
     cleanup.add('queue store', 2000, store.close);
-    const queues = openQueues(store, config.CERT_EVENT_MAX_RETRIES);
+    const queues = openQueues(store, config.CERT_EVENT_MAX_RETRIES, intervalsOf(config));
     cleanup.add('queues', 2000, queues.close);
     const ctx: Ctx = {
       config,
@@ -219,14 +239,16 @@ const startWorking = (
   { store, queues, cleanup }: { store: Store; queues: ReturnType<typeof openQueues>; cleanup: Cleanups },
 ): Guardian => {
   const { config, log } = ctx;
-  const workers = startWorkers(store, handlersFor(ctx), {
+  const prober = proberOf(ctx);
+  const workers = startWorkers(store, handlersFor(ctx, { prober }), {
     concurrency,
     baseBackoffSeconds: config.CERT_EVENT_BASE_BACKOFF_SECONDS,
     now,
     onError: (error) => log.debug({ why: messageOf(error) }, 'worker error'),
     onJob: (line) => log[line.queue === 'maintenance' ? 'debug' : 'info'](line, 'job'),
   });
-  cleanup.add('workers', 8000, () => workers.close(6000));
+  // Looks that are under way are cut off, so that their jobs can save what is known and end in time.
+  cleanup.add('workers', 8000, () => Promise.all([workers.close(6000), prober.close()]));
   const guardian = startGuardian({
     store,
     queues,

@@ -45,6 +45,19 @@ const pipeInstruments = (registers: Registry[]) => ({
     help: 'Groups committed but not queued at once; the reconciler queues them',
     registers,
   }),
+  probes: new Counter({
+    name: 'fdt_cert_probes_total',
+    help: 'Addresses looked at, by what was found; a name that leads to none counts as one',
+    labelNames: ['result'] as const,
+    registers,
+  }),
+  probeDuration: new Histogram({
+    name: 'fdt_cert_probe_duration_seconds',
+    help: 'Time of a connection to a served certificate, by depth of the look',
+    labelNames: ['depth'] as const,
+    buckets: seconds,
+    registers,
+  }),
   reconciled: new Counter({
     name: 'fdt_cert_reconciled_events_total',
     help: 'Events queued again because no queue carried them',

@@ -3,11 +3,16 @@ import { compactCounts } from '../db/compact.ts';
 import type { Handlers } from '../queues/catalog.ts';
 import { applyEvent } from './apply-event.ts';
 import { groupApplier } from './apply-group.ts';
+import { probeDomains } from './probe-domains.ts';
+import { probeSweep } from './probe-sweep.ts';
+import type { WorkTools } from './tools.ts';
 
 /** The pipe behind the queues: every job, and what runs it. */
-export const handlersFor = (ctx: Ctx): Handlers => ({
+export const handlersFor = (ctx: Ctx, tools: WorkTools): Handlers => ({
   'apply-group': groupApplier(ctx),
   'apply-event': (payload, meta) => applyEvent(ctx, payload, meta),
+  'probe-sweep': () => probeSweep(ctx),
+  'probe-domains': (payload) => probeDomains(ctx, tools.prober, payload),
   'compact-counts': async () => {
     await compactCounts(ctx.db);
     return { kind: 'done' };

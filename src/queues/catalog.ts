@@ -1,13 +1,16 @@
 import * as v from 'valibot';
 
-const eventIds = v.pipe(v.array(v.pipe(v.string(), v.uuid())), v.minLength(1));
+const ids = v.pipe(v.array(v.pipe(v.string(), v.uuid())), v.minLength(1));
 const whole = v.pipe(v.number(), v.integer(), v.minValue(0));
 const nothing = v.object({});
+
+/** How often receivers that forget alerts are told again what fires. */
+export const refreshAlertsMs = 60_000;
 
 interface JobKind {
   /** What the job carries: ids only, never content. */
   readonly payload: v.GenericSchema;
-  /** Milliseconds between runs, for a job that runs by the clock. */
+  /** Milliseconds between runs, for a job that runs by the clock; what `openQueues` is given for it goes before. */
   readonly everyMs?: number;
 }
 
@@ -16,7 +19,7 @@ type Catalog = Record<string, Record<string, JobKind>>;
 /** Every queue and every job in it; names, payload checks, workers and schedules follow from here. */
 export const catalog = {
   'cert-events': {
-    'apply-group': { payload: v.object({ ids: eventIds }) },
+    'apply-group': { payload: v.object({ ids }) },
     'apply-event': {
       payload: v.object({
         id: v.pipe(v.string(), v.uuid()),
@@ -27,15 +30,30 @@ export const catalog = {
     },
     canary: { payload: nothing },
   },
+  probes: {
+    'probe-domains': { payload: v.object({ ids, asked: v.optional(v.boolean(), false) }) },
+    canary: { payload: nothing },
+  },
+  notifications: {
+    deliver: { payload: v.object({ channel: v.pipe(v.string(), v.minLength(1)) }) },
+    'deliver-due': { payload: nothing, everyMs: 5000 },
+    'refresh-alerts': { payload: nothing, everyMs: refreshAlertsMs },
+    canary: { payload: nothing },
+  },
   maintenance: {
+    'settle-domains': { payload: nothing, everyMs: 15_000 },
     'compact-counts': { payload: nothing, everyMs: 15_000 },
+    'probe-sweep': { payload: nothing, everyMs: 15_000 },
     canary: { payload: nothing },
   },
 } as const satisfies Catalog;
 
 export type QueueName = keyof typeof catalog;
 export type JobName = { [Q in QueueName]: Exclude<keyof (typeof catalog)[Q], 'canary'> }[QueueName];
-type Kinds = (typeof catalog)['cert-events'] & (typeof catalog)['maintenance'];
+type Kinds = (typeof catalog)['cert-events'] &
+  (typeof catalog)['probes'] &
+  (typeof catalog)['notifications'] &
+  (typeof catalog)['maintenance'];
 export type Payload<N extends JobName> = v.InferOutput<Kinds[N]['payload']>;
 
 // Object.keys of a literal of fixed keys: exactly the queue names.

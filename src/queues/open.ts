@@ -1,5 +1,6 @@
-import { jobsOf, queueNames, type QueueName } from './catalog.ts';
+import { type JobName, jobsOf, queueNames, type QueueName } from './catalog.ts';
 import { eventJobId } from './job-id.ts';
+import { merged } from './merged.ts';
 import type { EventJob, QueueDepth, Queues } from './queues.ts';
 import type { JobQueue, Store } from './store.ts';
 
@@ -22,14 +23,18 @@ const eventJob = ({ id, generation, tries, delayMs, dead }: EventJob, maxRetries
   },
 });
 
+/** Milliseconds between runs of jobs whose interval is configured. */
+export type Intervals = Readonly<Partial<Record<JobName, number>>>;
+
 /** Puts every job that runs by the clock on its schedule; safe to repeat. */
-const schedule = async (at: (name: QueueName) => Promise<JobQueue>): Promise<void> => {
+const schedule = async (at: (name: QueueName) => Promise<JobQueue>, intervals: Intervals): Promise<void> => {
   for (const queueName of queueNames) {
     for (const [name, kind] of jobsOf(queueName)) {
-      if (kind.everyMs === undefined) continue;
+      const every = Object.entries(intervals).find(([job]) => job === name)?.[1] ?? kind.everyMs;
+      if (every === undefined) continue;
       const opts = { removeOnComplete: { count: 20 }, removeOnFail: { count: 100 }, stackTraceLimit: 0 };
       const queue = await at(queueName);
-      await queue.upsertJobScheduler(name, { every: kind.everyMs }, { name, data: {}, opts });
+      await queue.upsertJobScheduler(name, { every }, { name, data: {}, opts });
     }
   }
 };
@@ -53,6 +58,28 @@ const addEvents = async (events: JobQueue, jobs: readonly EventJob[], maxRetries
   ]);
   await Promise.all(old.map((jobId) => events.remove(jobId)));
   await events.addBulk(jobs.map((job) => eventJob(job, maxRetries)));
+};
+
+const addProbes = async (probes: JobQueue, ids: readonly string[], asked: boolean): Promise<void> => {
+  // A look that failed is due again by the domain's own clock, so that the failed job is only a trace.
+  const opts = { removeOnComplete: keepDone, removeOnFail: { count: 1000 }, stackTraceLimit: 0 };
+  await probes.add('probe-domains', { ids, asked }, opts);
+};
+
+// A clock asks for the same work, so that a kick leaves nothing behind.
+const kicked = { removeOnComplete: true, removeOnFail: { count: 100 }, stackTraceLimit: 0 };
+const settleKickMs = 100;
+const deliveryKickMs = 20;
+
+/** Jobs that are asked for whenever there may be something to do. */
+const kicks = (at: (name: QueueName) => Promise<JobQueue>) => {
+  const settle = merged<string>(settleKickMs, async () => (await at('maintenance')).add('settle-domains', {}, kicked));
+  const delivery = merged<string>(deliveryKickMs, async (channels) =>
+    (await at('notifications')).addBulk(
+      channels.map((channel) => ({ name: 'deliver', data: { channel }, opts: kicked })),
+    ),
+  );
+  return { settle, delivery };
 };
 
 const carriedBy = async (events: JobQueue, jobIds: readonly string[]): Promise<ReadonlySet<string>> => {
@@ -85,23 +112,30 @@ const opener = (store: Store) => {
 };
 
 /** The queues of the catalog on a store. */
-export const openQueues = (store: Store, maxRetries: number): OpenQueues => {
+export const openQueues = (store: Store, maxRetries: number, intervals: Intervals = {}): OpenQueues => {
   const { at, close } = opener(store);
+  const { settle, delivery } = kicks(at);
   return {
     backend: store.backend,
     enqueueGroup: async (groupId, ids) => addGroup(await at('cert-events'), groupId, ids),
     enqueueEvents: async (jobs) => addEvents(await at('cert-events'), jobs, maxRetries),
+    enqueueProbes: async (ids, asked) => addProbes(await at('probes'), ids, asked),
+    waitingProbes: async () => (await (await at('probes')).getJobCounts('waiting'))['waiting'] ?? 0,
+    kickSettle: () => settle.ask(['settle']),
+    kickDelivery: (channels) => delivery.ask(channels),
     carried: async (jobIds) => carriedBy(await at('cert-events'), jobIds),
     depths: async () => (await Promise.all(queueNames.map(async (name) => depthOf(name, await at(name))))).flat(),
     ping: async () => {
       await store.memory();
     },
-    schedule: () => schedule(at),
+    schedule: () => schedule(at, intervals),
     canary: async (name, from) => {
       const queue = await at(name);
       await queue.add('canary', {}, { jobId: `canary-${from}`, removeOnComplete: true, removeOnFail: true });
     },
     close: async () => {
+      settle.close();
+      delivery.close();
       await close();
     },
   };

@@ -24,6 +24,14 @@ export interface Queues {
   readonly enqueueGroup: (groupId: string, eventIds: readonly string[]) => Promise<void>;
   /** One job per event, with the id `<eventId>-<generation>`; the job of an older generation is dropped. */
   readonly enqueueEvents: (jobs: readonly EventJob[]) => Promise<void>;
+  /** One job for these domains; `asked` when an operator wants to know now. */
+  readonly enqueueProbes: (domainIds: readonly string[], asked: boolean) => Promise<void>;
+  /** Jobs of probes that no worker has begun. */
+  readonly waitingProbes: () => Promise<number>;
+  /** Has the settle pass made soon; never throws, and many calls make one job. */
+  readonly kickSettle: () => void;
+  /** Has these channels' notifications delivered soon; never throws. */
+  readonly kickDelivery: (channels: readonly string[]) => void;
   /** Of these jobs of cert-events, those that a worker will still run. */
   readonly carried: (jobIds: readonly string[]) => Promise<ReadonlySet<string>>;
   /** Jobs per queue and state. */

@@ -14,6 +14,8 @@ const noQueues: Queues = {
   backend: 'postgres',
   enqueueGroup: unused,
   enqueueEvents: unused,
+  enqueueProbes: unused,
+  waitingProbes: unused,
   carried: unused,
   depths: unused,
   ping: () => Promise.resolve(),

@@ -18,6 +18,9 @@ export class RecordingQueues implements Queues {
   readonly backend = 'postgres';
   readonly groups: { groupId: string; eventIds: readonly string[] }[] = [];
   readonly jobs: EventJob[] = [];
+  readonly probes: { ids: readonly string[]; asked: boolean }[] = [];
+  settleKicks = 0;
+  readonly deliveryKicks: string[] = [];
   depth: readonly QueueDepth[] = [];
   failWith: Error | null = null;
   hang = false;
@@ -32,6 +35,18 @@ export class RecordingQueues implements Queues {
   }
   enqueueEvents(jobs: readonly EventJob[]): Promise<void> {
     return this.answer(() => void this.jobs.push(...jobs));
+  }
+  enqueueProbes(ids: readonly string[], asked: boolean): Promise<void> {
+    return this.answer(() => void this.probes.push({ ids, asked }));
+  }
+  waitingProbes(): Promise<number> {
+    return this.answer(() => 0);
+  }
+  kickSettle(): void {
+    this.settleKicks += 1;
+  }
+  kickDelivery(channels: readonly string[]): void {
+    this.deliveryKicks.push(...channels);
   }
   carried(): Promise<ReadonlySet<string>> {
     return this.answer(() => new Set<string>());
