@@ -80,27 +80,51 @@ export const domainRow = v.pipe(
 /** An event without its payload. */
 const domainEvent = v.omit(eventRow, ['payload_json']);
 
+const servedDetails = v.strictObject({
+  serial: v.string(),
+  subject: v.string(),
+  issuer: v.string(),
+  names: v.array(v.string()),
+  chainLength: v.number(),
+  tlsVersion: text,
+  ocsp: word(['good', 'revoked', 'unknown']),
+});
+
+const addressRow = v.strictObject({
+  address: v.string(),
+  certificate_ref: text,
+  tls_not_after: maybeAt,
+  verdict: v.picklist(verdicts),
+  error: text,
+  depth: v.picklist(probeDepths),
+  checked_at: at,
+  details: v.nullable(servedDetails),
+});
+
+const observationRow = v.strictObject({
+  id: v.number(),
+  address: v.string(),
+  certificate_ref: text,
+  tls_not_after: maybeAt,
+  verdict: v.picklist(verdicts),
+  error: text,
+  depth: v.picklist(probeDepths),
+  created_at: at,
+});
+
 /** One thing that happened to a domain; `at` is when. */
 const timelineEntry = v.variant('kind', [
   v.strictObject({ kind: v.literal('event'), at, ...domainEvent.entries }),
   v.strictObject({ kind: v.literal('incident'), at, ...incidentRow.entries }),
+  v.strictObject({ kind: v.literal('probe'), at, ...observationRow.entries }),
 ]);
 
 export const domainAnswer = v.strictObject({ ok: v.literal(true), domain: domainRow });
+export const probeAnswer = v.strictObject({ ok: v.literal(true), domain: v.string(), queued: v.literal(true) });
 export const domainListAnswer = v.strictObject({ domains: v.array(domainRow), nextCursor: text });
 export const domainDetailAnswer = v.strictObject({
   domain: domainRow,
-  addresses: v.array(
-    v.strictObject({
-      address: v.string(),
-      certificate_ref: text,
-      tls_not_after: maybeAt,
-      verdict: v.picklist(verdicts),
-      error: text,
-      depth: v.picklist(probeDepths),
-      checked_at: at,
-    }),
-  ),
+  addresses: v.array(addressRow),
   timeline: v.array(timelineEntry),
 });
 export const domainEventsAnswer = v.strictObject({ events: v.array(domainEvent), nextCursor: text });

@@ -6,10 +6,12 @@ import type { Clock, DomainRow } from '../db/domain-row.ts';
 import { regionSummary } from '../db/domain-summary.ts';
 import { domainEvents, domainIncidents } from '../db/domain-timeline.ts';
 import { findDomain, saveDomain } from '../db/domains.ts';
+import { addressesOf, domainObservations } from '../db/probe-reads.ts';
 import { AppError } from '../errors.ts';
 import { domainSettings } from '../lifecycle/domain-input.ts';
 import { normalizeDomain } from '../lifecycle/domain-name.ts';
 import { requireRole } from './auth.ts';
+import { answerProbe, describeProbe } from './domain-probe.ts';
 import { answerDomainList, domainListQuery } from './domain-query.ts';
 import { domainAnswer, domainDetailAnswer, domainListAnswer, summaryAnswer } from './domain-schema.ts';
 import type { HttpEnv } from './env.ts';
@@ -22,6 +24,7 @@ const tag = 'Domains';
 const path = { domain: 'Host name; `*.` in front stands for every name below it' };
 const timelineEvents = 50;
 const timelineIncidents = 20;
+const timelineProbes = 50;
 
 /** The clock and the warning window that settings are worked out with. */
 export const clockOf = ({ now, config }: Ctx): Clock => ({
@@ -37,13 +40,15 @@ const nameOf = (c: Context<HttpEnv>): string => {
 };
 
 const timelineOf = async (db: Db, domain: DomainRow) => {
-  const [events, incidents] = await Promise.all([
+  const [events, incidents, probes] = await Promise.all([
     domainEvents(db, domain, { limit: timelineEvents }),
     domainIncidents(db, domain, timelineIncidents),
+    domainObservations(db, domain.id, timelineProbes),
   ]);
   return [
     ...events.map((event) => ({ kind: 'event' as const, at: event.occurred_at, ...event })),
     ...incidents.map((incident) => ({ kind: 'incident' as const, at: incident.created_at, ...incident })),
+    ...probes.map((probe) => ({ kind: 'probe' as const, at: probe.created_at, ...probe })),
   ].toSorted((a, b) => b.at.getTime() - a.at.getTime());
 };
 
@@ -55,7 +60,8 @@ const show = async (c: Context<HttpEnv>) => {
   const { db } = c.var.ctx;
   const domain = await findDomain(db, nameOf(c));
   if (domain === null) throw new AppError('not_found', 'The domain is not registered');
-  return c.json({ domain, addresses: [], timeline: await timelineOf(db, domain) });
+  const [addresses, timeline] = await Promise.all([addressesOf(db, domain.id), timelineOf(db, domain)]);
+  return c.json({ domain, addresses, timeline });
 };
 
 const put = async (c: Context<HttpEnv>) => {
@@ -112,4 +118,5 @@ export const domainRoutes = () =>
     .get('/v1/admin/domains', describeList, requireRole('viewer'), answerDomainList)
     .get('/v1/admin/domains/cert-region-summary', describeSummary, requireRole('viewer'), summarise)
     .get('/v1/admin/domains/:domain', describeShow, requireRole('viewer'), show)
+    .post('/v1/admin/domains/:domain/probe', describeProbe, requireRole('operator'), (c) => answerProbe(c, nameOf(c)))
     .put('/v1/admin/domains/:domain', describePut, requireRole('admin'), put);

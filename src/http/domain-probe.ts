@@ -1,0 +1,38 @@
+import type { Context } from 'hono';
+import { findDomain } from '../db/domains.ts';
+import { AppError } from '../errors.ts';
+import { withinMs } from '../queues/bounded.ts';
+import { probeAnswer } from './domain-schema.ts';
+import type { HttpEnv } from './env.ts';
+import { strictQuery } from './filters.ts';
+import { readQuery } from './input.ts';
+import { describe } from './openapi.ts';
+
+const enqueueMs = 2000;
+const noQuery = strictQuery({});
+
+/** Has a domain looked at now, with a full handshake; the answer does not wait for it. */
+export const answerProbe = async (c: Context<HttpEnv>, name: string) => {
+  readQuery(c, noQuery);
+  const { db, queues, log } = c.var.ctx;
+  const found = await findDomain(db, name);
+  if (found === null) throw new AppError('not_found', 'The domain is not registered');
+  const queued = await withinMs(queues.enqueueProbes([found.id], true), enqueueMs);
+  if (queued !== 'done') {
+    log.warn({ backend: queues.backend }, 'a probe could not be queued');
+    throw new AppError('unavailable', 'The queue does not answer, so nothing was probed: try again once it is back', {
+      retryAfterSeconds: 5,
+    });
+  }
+  return c.json({ ok: true, domain: name, queued: true }, 202);
+};
+
+export const describeProbe = describe({
+  summary: 'Look at what a domain serves, now and with a full handshake',
+  tag: 'Domains',
+  role: 'operator',
+  path: { domain: 'Host name of a registered domain' },
+  answers: { 202: { about: 'Queued; the domain shows what was found', schema: probeAnswer } },
+  errors: [404],
+  problems: { 503: 'The queue or the database is away; nothing was probed' },
+});
