@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Socket } from 'node:net';
-import { createServer as createTls } from 'node:tls';
+import { connect, type Socket } from 'node:net';
+import { createServer as createTls, type TlsOptions } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import type { Verdict } from '../../src/lifecycle/served.ts';
 import { startDns } from '../support/dns.ts';
@@ -211,6 +212,58 @@ describe('a probe', () => {
     const looks = await Promise.all(stuck);
     expect(new Set(looks.map(({ verdict }) => verdict))).toEqual(new Set(['handshake_timeout']));
     expect(Math.max(...looks.map(({ durationMs }) => durationMs))).toBeLessThan(10_000);
+    expect(prober.inFlight()).toBe(0);
+  });
+});
+
+describe('a connection that breaks anywhere', () => {
+  const pick = (below: number): number => Math.floor(Math.random() * below);
+
+  /** Passes on what a real server says up to some byte, and then resets, ends, stalls, or goes on in garbage. */
+  const breaking = (ports: readonly number[]) => (client: Socket) => {
+    const server = connect({ host: '127.0.0.1', port: ports[pick(ports.length)] ?? 0 });
+    const ways = [
+      () => client.resetAndDestroy(),
+      () => client.end(),
+      () => server.pause(),
+      (chunk: Buffer) => client.write(Buffer.from(chunk.map((byte) => byte ^ (pick(50) === 0 ? 1 : 0)))),
+      () => client.write(randomBytes(50_000)),
+      () => flood(client, helloRequests),
+    ];
+    const [limit, breakOff] = [pick(2500), ways[pick(ways.length)]];
+    let passed = 0;
+    server.on('error', () => client.destroy()).once('end', () => client.end());
+    client.once('close', () => server.destroy()).pipe(server);
+    server.on('data', (chunk: Buffer) => {
+      if (passed < limit) client.write(chunk.subarray(0, limit - passed));
+      passed += chunk.length;
+      if (passed > limit && client.writable) breakOff?.(chunk);
+    });
+  };
+
+  it('is an ordinary finding', async () => {
+    const good: TlsOptions = { key: goodLeaf.key, cert: goodLeaf.chain };
+    const older: TlsOptions = { ...good, maxVersion: 'TLSv1.2' };
+    const servers: TlsOptions[] = [good, older, { ...older, requestCert: true, ca: [pki.root.cert] }];
+    const port = await stage.serveRaw(breaking(await Promise.all(servers.map((server) => stage.serveTls(server)))));
+    const prober = stage.prober({ timeoutMs: 480 });
+    const verdicts = new Set<Verdict>([
+      'ok',
+      'untrusted',
+      'closed',
+      'tls_alert',
+      'not_tls',
+      'handshake_timeout',
+      'oversized',
+    ]);
+    const looks = await Promise.all(
+      Array.from({ length: 600 }, (_, index) =>
+        prober.probe(targetAt(port, { known: index % 2 === 0 ? knownAt(port) : new Map() })).then(onlyLook),
+      ),
+    );
+    expect(looks.filter(({ verdict }) => !verdicts.has(verdict))).toEqual([]);
+    expect(new Set(looks.map(({ verdict }) => verdict)).size).toBeGreaterThan(3);
+    expect(looks.filter(({ verdict, error }) => (verdict === 'ok') !== (error === null))).toEqual([]);
     expect(prober.inFlight()).toBe(0);
   });
 });
