@@ -39,6 +39,7 @@ export interface Resolver {
 const none = new Set(['ENOTFOUND', 'ENODATA', 'EBADNAME']);
 
 const faultOf = (reason: unknown): LookupFault => {
+  if (reason instanceof LookupError) return reason.kind;
   const code = reason instanceof Error && 'code' in reason ? reason.code : null;
   if (code === 'ETIMEOUT') return 'timeout';
   return typeof code === 'string' && none.has(code) ? 'not_found' : 'failed';
@@ -85,7 +86,12 @@ export const createResolver = (servers: readonly string[] = [], tryMs: number = 
   if (servers.length > 0) channel.setServers(servers);
 
   const ask = async (name: string): Promise<string[]> => {
-    const [v4, v6] = await Promise.allSettled([channel.resolve4(name), channel.resolve6(name)]);
+    // A deadline for each kind: one that is never answered must not take the other with it.
+    const limit = tries * tryMs + 200;
+    const [v4, v6] = await Promise.allSettled([
+      within(limit, channel.resolve4(name)),
+      within(limit, channel.resolve6(name)),
+    ]);
     const found = pick(v4.status === 'fulfilled' ? v4.value : [], v6.status === 'fulfilled' ? v6.value : []);
     if (found.length > 0) return found;
     throw new LookupError(
@@ -100,7 +106,7 @@ export const createResolver = (servers: readonly string[] = [], tryMs: number = 
       if (isIP(name) !== 0) return [name];
       if (isLocalhost(name)) return ['127.0.0.1', '::1'];
       if (name === '' || name.length > 253 || looksNumeric(name)) throw new LookupError('not_found');
-      return within(tries * tryMs + 200, ask(name));
+      return ask(name);
     },
   };
 };
