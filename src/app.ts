@@ -15,10 +15,12 @@ import { ingestSink } from './http/ingest-sink.ts';
 import { renderMetrics } from './http/metrics-collect.ts';
 import { listen } from './http/server.ts';
 import { createMetrics } from './metrics.ts';
+import { type Channels, openChannels } from './notify/open.ts';
 import { createProber, type Prober } from './probe/prober.ts';
 import { handlersFor } from './processors/index.ts';
 import { reconciler } from './processors/reconcile.ts';
 import { withinMs } from './queues/bounded.ts';
+import { refreshAlertsMs } from './queues/catalog.ts';
 import { type Guardian, startGuardian } from './queues/guardian.ts';
 import { type Intervals, openQueues } from './queues/open.ts';
 import { postgresStore, redisStore, type Store } from './queues/store.ts';
@@ -110,6 +112,7 @@ const openStore = async (config: Config, databaseUrl: string, log: Logger): Prom
 
 const intervalsOf = ({ CERT_WORKER_INTERVAL_SECONDS: seconds }: Config): Intervals => ({
   'probe-sweep': 1000 * Math.min(seconds, probeTickSeconds),
+  'settle-domains': 1000 * Math.min(seconds, probeTickSeconds),
 });
 
 const proberOf = ({ config, metrics, now: clock }: Ctx): Prober =>
@@ -234,21 +237,42 @@ const startServing = async (ctx: Ctx, readiness: () => Promise<Readiness>, clean
   return server.port;
 };
 
+const channelsFrom = (config: Config): Channels => {
+  const { CERT_ALERT_WEBHOOK_URL: alerts, CERT_RUNBOOK_WEBHOOK_URL: runbook } = config;
+  return openChannels({
+    config: config.CERT_NOTIFY_CHANNELS ?? null,
+    alertWebhook: alerts === undefined ? null : { url: alerts, secrets: config.CERT_ALERT_WEBHOOK_SECRET ?? [] },
+    runbook: runbook === undefined ? null : { url: runbook, secrets: config.CERT_RUNBOOK_SIGNING_SECRET ?? [] },
+    allowedCidrs: config.CERT_WEBHOOK_ALLOWED_CIDRS ?? [],
+    loopback: config.CERT_DEPLOYMENT_ENV === 'dev',
+    nameServers: config.NOTAFTER_DNS_SERVERS ?? [],
+    refreshIntervalMs: refreshAlertsMs,
+    now,
+  });
+};
+
 const startWorking = (
   ctx: Ctx,
   { store, queues, cleanup }: { store: Store; queues: ReturnType<typeof openQueues>; cleanup: Cleanups },
 ): Guardian => {
   const { config, log } = ctx;
   const prober = proberOf(ctx);
-  const workers = startWorkers(store, handlersFor(ctx, { prober }), {
-    concurrency,
+  const notify = channelsFrom(config);
+  const stopping = new AbortController();
+  const tools = { prober, notify, stopping: stopping.signal, random: Math.random };
+  const workers = startWorkers(store, handlersFor(ctx, tools), {
+    // A job for each channel and some beside them: a slow receiver never holds up another.
+    concurrency: { ...concurrency, notifications: notify.channels.size + 4 },
     baseBackoffSeconds: config.CERT_EVENT_BASE_BACKOFF_SECONDS,
     now,
     onError: (error) => log.debug({ why: messageOf(error) }, 'worker error'),
     onJob: (line) => log[line.queue === 'maintenance' ? 'debug' : 'info'](line, 'job'),
   });
   // Looks that are under way are cut off, so that their jobs can save what is known and end in time.
-  cleanup.add('workers', 8000, () => Promise.all([workers.close(6000), prober.close()]));
+  cleanup.add('workers', 8000, () => {
+    stopping.abort();
+    return Promise.all([workers.close(6000), prober.close()]);
+  });
   const guardian = startGuardian({
     store,
     queues,

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { isProbeAddress } from './lifecycle/domain-input.ts';
+import { type NotifyConfig, parseNotifyConfig, signingSecrets as secretList } from './lifecycle/notify-config.ts';
 import { parseCidrs } from './net/address-guard.ts';
 import { parseSourceKeys, type SourceKeys } from './source-keys.ts';
 
@@ -27,6 +28,7 @@ export const flag = v.pipe(
 );
 export const nonEmpty = v.pipe(v.string(), v.trim(), v.minLength(1, 'must not be empty'));
 export const secret = v.pipe(nonEmpty, v.minLength(8, 'must have at least 8 characters'));
+export const signingSecrets = v.pipe(secret, secretList);
 export const url = (...protocols: string[]) =>
   v.pipe(
     v.string(),
@@ -95,6 +97,16 @@ export const sourceKeys = v.pipe(
   v.rawTransform<string, SourceKeys>(({ dataset, addIssue, NEVER }) => {
     const parsed = parseSourceKeys(dataset.value);
     if ('keys' in parsed) return parsed.keys;
+    for (const message of parsed.problems) addIssue({ message });
+    return NEVER;
+  }),
+);
+
+export const notifyChannels = v.pipe(
+  v.string(),
+  v.rawTransform<string, NotifyConfig>(({ dataset, addIssue, NEVER }) => {
+    const parsed = parseNotifyConfig(dataset.value);
+    if ('config' in parsed) return parsed.config;
     for (const message of parsed.problems) addIssue({ message });
     return NEVER;
   }),

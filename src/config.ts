@@ -6,9 +6,11 @@ import {
   flag,
   integer,
   nonEmpty,
+  notifyChannels,
   ports,
   secret,
   servers,
+  signingSecrets,
   sourceKeys,
   url,
 } from './config-rules.ts';
@@ -165,7 +167,7 @@ export const variables = {
     about: 'Where every alert is posted as JSON.',
   },
   CERT_ALERT_WEBHOOK_SECRET: {
-    rule: secret,
+    rule: signingSecrets,
     about: 'Signs what is posted to CERT_ALERT_WEBHOOK_URL (Standard Webhooks); a comma list rotates.',
   },
   CERT_RUNBOOK_WEBHOOK_URL: {
@@ -173,13 +175,17 @@ export const variables = {
     about: 'Where signed runbook triggers are posted.',
   },
   CERT_RUNBOOK_SIGNING_SECRET: {
-    rule: secret,
+    rule: signingSecrets,
     about: 'Signs runbook triggers; needed with CERT_RUNBOOK_WEBHOOK_URL. A comma list rotates.',
   },
   CERT_RUNBOOK_COOLDOWN_SECONDS: {
     rule: integer(1, 604_800),
     default: '900',
     about: 'Time until a runbook is triggered again for what still stands; doubles each time, at most a day.',
+  },
+  CERT_NOTIFY_CHANNELS: {
+    rule: notifyChannels,
+    about: 'More channels and whom each is told of, as JSON {channels, routes}; see docs/notifications.md.',
   },
   CERT_WEBHOOK_ALLOWED_CIDRS: {
     rule: cidrs,
@@ -235,6 +241,8 @@ export const parseConfig = (env: Env, readFile: (path: string) => string): Confi
       problems.push(code === null ? `${name} ${messageOf(error)}` : `${name}_FILE cannot be read (${code})`);
     }
   }
+  if (values['CERT_RUNBOOK_WEBHOOK_URL'] !== undefined && values['CERT_RUNBOOK_SIGNING_SECRET'] === undefined)
+    problems.push('CERT_RUNBOOK_SIGNING_SECRET must be set with CERT_RUNBOOK_WEBHOOK_URL');
   if (problems.length > 0) throw new ConfigError(problems);
   // Every name of `variables` was parsed above by its own rule or left undefined where it has no default.
   return Object.freeze(values) as Config;

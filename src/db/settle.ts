@@ -135,7 +135,9 @@ const saveAlerts = (tx: Tx, lines: readonly (AlertRow & Owned)[]) => tx`
 
 /** Writes what was decided: status, incidents, alerts, the outbox and the next look, all in the caller's transaction. */
 export const saveSettled = async (tx: Tx, settled: readonly Settlement[], now: number): Promise<void> => {
-  const changed = settled.flatMap(({ domain, alerts }) => alerts.changed.map((row) => ({ ...row, domainId: domain.id })));
+  const changed = settled.flatMap(({ domain, alerts }) =>
+    alerts.changed.map((row) => ({ ...row, domainId: domain.id })),
+  );
   const ended = settled.flatMap(({ alerts }) => alerts.ended);
   const notices = settled.flatMap(({ domain, alerts }) =>
     alerts.notices.map((notice) => ({ ...notice, domainId: domain.id })),

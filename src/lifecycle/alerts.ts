@@ -95,8 +95,7 @@ const decideStream = ({ kind, told, cooldownMs, channels, silenced }: Stream, no
   const before = told ?? { at: now, count: 0 };
   const dueAt = told === null ? now : told.at + reminderWaitMs(cooldownMs, told.count);
   if (dueAt > now) return { told: before, channels: [], next: dueAt };
-  if (channels.length === 0)
-    return { told: before, channels: [], next: kind === 'runbook' ? null : now + cooldownMs };
+  if (channels.length === 0) return { told: before, channels: [], next: kind === 'runbook' ? null : now + cooldownMs };
   if (silenced && told !== null) return { told: before, channels: [], next: now + cooldownMs };
   const after = { at: now, count: before.count + 1 };
   return { told: after, channels, next: now + reminderWaitMs(cooldownMs, after.count) };

@@ -67,6 +67,8 @@ export const applyScope = async (ctx: Ctx, scope: ApplyScope): Promise<Applied> 
     const appliedAt = ctx.now();
     for (const { event } of decision.applied)
       ctx.metrics.applyLatency.observe(Math.max(0, appliedAt - event.receivedAt) / 1000);
+    if (decision.domains.some(({ schedule: { lookDueAt } }) => lookDueAt !== null && lookDueAt <= appliedAt))
+      ctx.queues.kickSettle();
     for (const { errorClass } of decision.failed) ctx.metrics.eventTries.inc({ error_class: errorClass });
     return decision;
   } catch (fault) {

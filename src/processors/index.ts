@@ -3,8 +3,10 @@ import { compactCounts } from '../db/compact.ts';
 import type { Handlers } from '../queues/catalog.ts';
 import { applyEvent } from './apply-event.ts';
 import { groupApplier } from './apply-group.ts';
+import { deliverDue, deliverer, refreshAlerts } from './deliver.ts';
 import { probeDomains } from './probe-domains.ts';
 import { probeSweep } from './probe-sweep.ts';
+import { settler } from './settle.ts';
 import type { WorkTools } from './tools.ts';
 
 /** The pipe behind the queues: every job, and what runs it. */
@@ -13,6 +15,10 @@ export const handlersFor = (ctx: Ctx, tools: WorkTools): Handlers => ({
   'apply-event': (payload, meta) => applyEvent(ctx, payload, meta),
   'probe-sweep': () => probeSweep(ctx),
   'probe-domains': (payload) => probeDomains(ctx, tools.prober, payload),
+  'settle-domains': settler(ctx, tools),
+  deliver: deliverer(ctx, tools),
+  'deliver-due': () => deliverDue(ctx),
+  'refresh-alerts': () => refreshAlerts(ctx, tools),
   'compact-counts': async () => {
     await compactCounts(ctx.db);
     return { kind: 'done' };

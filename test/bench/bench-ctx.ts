@@ -16,6 +16,8 @@ const noQueues: Queues = {
   enqueueEvents: unused,
   enqueueProbes: unused,
   waitingProbes: unused,
+  kickSettle: unused,
+  kickDelivery: unused,
   carried: unused,
   depths: unused,
   ping: () => Promise.resolve(),

@@ -1,0 +1,48 @@
+import type { Db, Tx } from './client.ts';
+
+/** The counters that outlive a process. Names are those of the exposition. */
+export const counterNames = [
+  'fdt_cert_alerts_sent_total',
+  'fdt_cert_renewal_sla_alerts_sent_total',
+  'fdt_cert_runbook_triggers_total',
+  'fdt_cert_runbook_trigger_failures_total',
+  'fdt_cert_notifications_total',
+  'certctl_notification_dead_total',
+] as const;
+export type CounterName = (typeof counterNames)[number];
+
+export interface Sample {
+  readonly name: CounterName;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+const labelText = (labels: Readonly<Record<string, string>>): string =>
+  Object.keys(labels)
+    .toSorted()
+    .map((label) => `${label}="${labels[label] ?? ''}"`)
+    .join(',');
+
+/** Raises counters by one for each sample, in the transaction whose outcome they count. */
+export const raiseCounters = async (tx: Tx, samples: readonly Sample[]): Promise<void> => {
+  if (samples.length === 0) return;
+  // In one order everywhere, so that two transactions never wait for each other.
+  await tx`
+    insert into counters (name, labels, value)
+    select u.name, u.labels, count(*)
+    from unnest(${samples.map(({ name }) => name)}::text[], ${samples.map(({ labels }) => labelText(labels))}::text[]) as u(name, labels)
+    group by u.name, u.labels order by u.name, u.labels
+    on conflict (name, labels) do update set value = counters.value + excluded.value`;
+};
+
+/** What the counters have come to. */
+export const readCounters = async ({ sql }: Pick<Db, 'sql'>): Promise<(Sample & { readonly value: number })[]> => {
+  const rows = await sql<{ name: CounterName; labels: string; value: number }[]>`
+    select name, labels, value::float8 as value from counters where name = any(${[...counterNames]}::text[])`;
+  return rows.map(({ name, labels, value }) => ({
+    name,
+    value,
+    labels: Object.fromEntries(
+      [...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, label = '', text = '']) => [label, text]),
+    ),
+  }));
+};
