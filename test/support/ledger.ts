@@ -82,10 +82,11 @@ interface OpenIncident {
   readonly tier: number;
 }
 
+/** Incidents that events raise; those of looks follow from what is served. */
 const openIncidents = (sql: Sql): Promise<OpenIncident[]> =>
-  sql<
-    OpenIncident[]
-  >`select domain, incident_type as type, tier from certificate_incidents where status <> 'resolved' order by 1, 2`;
+  sql<OpenIncident[]>`
+    select domain, incident_type as type, tier from certificate_incidents
+    where status <> 'resolved' and incident_type in ('issuance_failed', 'renewal_failed', 'certificate_expiring') order by 1, 2`;
 
 /** One thing that is not as it must be. */
 export interface Flaw {
