@@ -91,9 +91,10 @@ const verdictDue = ({ truth, observation }: Looked, { now, graceSeconds }: Probe
 export const nextProbe = (looked: Looked, limits: ProbeLimits): ProbeSchedule => {
   const { domain, observation, last, asked, truth } = looked;
   const { now } = limits;
-  if (asked && last.probeChecks > 0 && last.probeDueAt > now) return last;
   const again = observation.unconfirmed ? now + secondLookMs(domain) : Number.POSITIVE_INFINITY;
   const early = Math.min(again, verdictDue(looked, limits));
+  if (asked && last.probeChecks > 0 && last.probeDueAt > now)
+    return { probeDueAt: Math.round(Math.min(last.probeDueAt, early)), probeChecks: last.probeChecks };
   if (last.probeChecks > 1) {
     const gap = deploymentCheckMs[deploymentCheckMs.length - last.probeChecks + 1] ?? minute;
     return early < now + gap
