@@ -1,7 +1,10 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
+import { get } from 'node:https';
 import path from 'node:path';
+import { text } from 'node:stream/consumers';
 import { requireBinary } from '../../support/binaries.ts';
 import { startChild } from '../../support/child.ts';
 import { freePort } from '../../support/ports.ts';
@@ -13,6 +16,8 @@ export interface Pebble extends AsyncDisposable {
   readonly directoryUrl: string;
   /** What the ACME server's own address is trusted with. */
   readonly caFile: string;
+  /** The root under which it issues; another one at each start. */
+  readonly rootFile: string;
   /** Served to the validation for http-01. */
   readonly webroot: string;
   /** The DNS server that the validation asks. */
@@ -27,7 +32,8 @@ export const startPebble = async (directory: string): Promise<Pebble> => {
   const home = path.join(directory, 'pebble');
   const webroot = path.join(home, 'webroot');
   mkdirSync(webroot, { recursive: true });
-  const [acmePort, tlsPort, dnsPort, managementPort] = [
+  const [acmePort, rootPort, tlsPort, dnsPort, managementPort] = [
+    await freePort(),
     await freePort(),
     await freePort(),
     await freePort(),
@@ -40,7 +46,8 @@ export const startPebble = async (directory: string): Promise<Pebble> => {
   const keyPair = await makeServerKeyPair(home);
   const config = path.join(home, 'config.json');
   const listenAddress = `127.0.0.1:${acmePort}`;
-  writeFileSync(config, JSON.stringify({ pebble: { listenAddress, httpPort: web.port, tlsPort, ...keyPair } }));
+  const addresses = { listenAddress, managementListenAddress: `127.0.0.1:${rootPort}` };
+  writeFileSync(config, JSON.stringify({ pebble: { ...addresses, httpPort: web.port, tlsPort, ...keyPair } }));
 
   const dnsArgs = ['-dns01', dnsAddress, '-management', management, '-defaultIPv6', '', '-http01', '', '-https01', ''];
   const dns = startChild(binaries.dns, [...dnsArgs, '-tlsalpn01', '']);
@@ -51,10 +58,13 @@ export const startPebble = async (directory: string): Promise<Pebble> => {
   started.defer(async () => void (await pebble.stop()));
   await pebble.waitForOutput(/ACME directory available/);
   await waitFor(() => fetch(`http://${management}/`), { what: 'the DNS server' });
+  const rootFile = path.join(home, 'root.pem');
+  writeFileSync(rootFile, await download(`https://127.0.0.1:${rootPort}/roots/0`, keyPair.certificate));
   const all = started.move();
   return {
     directoryUrl: `https://${listenAddress}/dir`,
     caFile: keyPair.certificate,
+    rootFile,
     webroot,
     dnsAddress,
     dnsHook: `http://127.0.0.1:${dnsHook.port}`,
@@ -70,6 +80,13 @@ const makeServerKeyPair = async (home: string): Promise<{ certificate: string; p
   const { code, stderr } = await run(requireBinary('openssl'), args, { cwd: home });
   if (code !== 0) throw new Error(`openssl failed: ${stderr}`);
   return { certificate, privateKey };
+};
+
+const download = async (url: string, caFile: string): Promise<string> => {
+  const request = get(url, { ca: readFileSync(caFile), agent: false });
+  // What `response` is given (node:http).
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  return text(response);
 };
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
@@ -91,8 +108,8 @@ const listen = async (handle: Handler): Promise<{ port: number } & AsyncDisposab
 
 const serveFile = async (webroot: string, request: IncomingMessage, response: ServerResponse): Promise<void> => {
   const name = path.basename(request.url ?? '');
-  const text = await readFile(path.join(webroot, '.well-known/acme-challenge', name)).catch(() => null);
-  response.writeHead(text === null ? 404 : 200).end(text);
+  const token = await readFile(path.join(webroot, '.well-known/acme-challenge', name)).catch(() => null);
+  response.writeHead(token === null ? 404 : 200).end(token);
 };
 
 /** lego's httpreq provider posts `{fqdn, value}` to /present and /cleanup. */
