@@ -119,11 +119,76 @@ const stateGauges = (registers: Registry[]) => ({
   }),
 });
 
+/** A counter whose value is in the database; it shows nothing before it was read, so that no restart looks like a rise. */
+const kept = <L extends string>(name: string, help: string, labelNames: readonly L[], registers: Registry[]) => {
+  const counter = new Counter({ name, help, labelNames, registers });
+  if (labelNames.length === 0) counter.remove();
+  return counter;
+};
+
+/** Counters that outlive a process, read from the database at each scrape; by their names. */
+const keptCounters = (registers: Registry[]) => {
+  const plain = (name: string, help: string) => kept<string>(name, help, [], registers);
+  const counters = {
+    fdt_cert_alerts_sent_total: 'Alerts about status and drift that a receiver took',
+    fdt_cert_renewal_sla_alerts_sent_total: 'Alerts about renewal deadlines that a receiver took',
+    fdt_cert_runbook_triggers_total: 'Runbook triggers that a receiver took',
+    fdt_cert_runbook_trigger_failures_total: 'Failed tries to trigger a runbook',
+    fdt_cert_dlq_auto_replays_total: 'Dead letters replayed by policy',
+    certctl_notification_dead_total: 'Notifications given up',
+  };
+  return new Map([
+    ...Object.entries(counters).map(([name, help]) => [name, plain(name, help)] as const),
+    [
+      'fdt_cert_notifications_total',
+      kept<string>(
+        'fdt_cert_notifications_total',
+        'Tries to deliver a notification, by channel and by what they led to: sent, failed (will be tried again) or dead',
+        ['channel', 'result'],
+        registers,
+      ),
+    ] as const,
+  ]);
+};
+
+/** Families that other systems know by these names; they stay empty until what they count is there. */
+const reservedFamilies = (registers: Registry[]) => {
+  const counters: readonly (readonly [name: string, help: string, ...labels: string[]])[] = [
+    ['certctl_deploy_attempts_total', 'Deployments tried', 'target_type', 'result'],
+    ['certctl_deploy_validate_failures_total', 'Deployments whose configuration did not validate', 'target_type'],
+    ['certctl_deploy_reload_failures_total', 'Deployments whose server did not reload', 'target_type'],
+    ['certctl_deploy_post_verify_failures_total', 'Deployments not served afterwards', 'target_type'],
+    ['certctl_deploy_rollback_total', 'Deployments taken back', 'target_type', 'outcome'],
+    ['certctl_deploy_idempotent_skip_total', 'Deployments that were in place already', 'target_type'],
+    ['certctl_ocsp_counter_total', 'OCSP requests by what became of them', 'label'],
+  ];
+  for (const [name, help, ...labelNames] of counters) new Counter({ name, help, labelNames, registers }).reset();
+  const replicas = new Gauge({
+    name: 'fdt_cert_replication_targets_total',
+    help: 'Region replicas by state',
+    labelNames: ['state'] as const,
+    registers,
+  });
+  for (const state of ['source', 'replicated', 'stale']) replicas.set({ state }, 0);
+};
+
 /** Every instrument, in one list. Labels are bounded: no domain, no id, no name that a stranger chose. */
 export const createMetrics = () => {
   const registry = new Registry();
   const registers = [registry];
-  return { registry, sourceLabel: boundedLabel(), ...pipeInstruments(registers), ...stateGauges(registers) };
+  reservedFamilies(registers);
+  return {
+    registry,
+    sourceLabel: boundedLabel(),
+    kept: keptCounters(registers),
+    silentSources: new Gauge({
+      name: 'fdt_cert_sources_silent',
+      help: 'Sources silent for more than three times their usual interval, at least a day',
+      registers,
+    }),
+    ...pipeInstruments(registers),
+    ...stateGauges(registers),
+  };
 };
 
 export type Metrics = ReturnType<typeof createMetrics>;

@@ -1,5 +1,6 @@
 import type { Ctx } from '../context.ts';
-import { readGauges } from '../db/gauges.ts';
+import { readCounters } from '../db/counters.ts';
+import { countSilentSources, readGauges } from '../db/gauges.ts';
 import { readSweeps } from '../db/sweeps.ts';
 import { messageOf } from '../errors.ts';
 import { withinMs } from '../queues/bounded.ts';
@@ -7,6 +8,13 @@ import { sortExposition } from './exposition.ts';
 
 // Prometheus gives a scrape 10 s by default; what is not known by then is left as it was.
 const sourceLimitMs = 2000;
+
+/** Shows what the kept counters have come to; one without a row has counted nothing yet. */
+const refreshCounters = async ({ db, metrics }: Ctx): Promise<void> => {
+  const samples = await readCounters(db);
+  for (const counter of metrics.kept.values()) counter.reset();
+  for (const { name, labels, value } of samples) metrics.kept.get(name)?.inc(labels, value);
+};
 
 const refreshFromDatabase = async ({ db, metrics, config, now }: Ctx): Promise<void> => {
   const at = now();
@@ -18,6 +26,7 @@ const refreshFromDatabase = async ({ db, metrics, config, now }: Ctx): Promise<v
   metrics.eventsFailed.set(gauges.eventsFailed);
   metrics.slaWarning.set(gauges.slaWarning);
   metrics.slaBreach.set(gauges.slaBreach);
+  metrics.silentSources.set(await countSilentSources(db, at));
   metrics.oldestPending.set((gauges.oldestPendingAt ?? 0) / 1000);
   metrics.generatedAt.set(at / 1000);
 };
@@ -33,7 +42,11 @@ const refreshFromQueues = async ({ queues, metrics }: Ctx): Promise<void> => {
  * then stands still, which is what the alert for stale metrics looks at. Never rejects.
  */
 export const refreshGauges = async (ctx: Ctx): Promise<void> => {
-  const sources = { database: refreshFromDatabase(ctx), queues: refreshFromQueues(ctx) };
+  const sources = {
+    database: refreshFromDatabase(ctx),
+    counters: refreshCounters(ctx),
+    queues: refreshFromQueues(ctx),
+  };
   await Promise.all(
     Object.entries(sources).map(async ([source, work]) => {
       const outcome = await withinMs(work, sourceLimitMs);

@@ -133,6 +133,8 @@ export const probeDomains = async (
     await onDatabase(() => releaseClaims(ctx.db, missed, ctx.now() + againMs));
   }
   const writes = found.length === 0 ? [] : await onDatabase(() => save(ctx, found, asked));
+  const savedAt = ctx.now();
+  if (writes.some(({ lookDueAt }) => lookDueAt !== null && lookDueAt <= savedAt)) ctx.queues.kickSettle();
   const faults = writes.filter(({ observation }) => observation.served.fault !== null).length;
   return { kind: 'done', note: { domains: ids.length, saved: writes.length, faults } };
 };
