@@ -1,6 +1,7 @@
 import { Socket, type TcpSocketConnectOpts } from 'node:net';
 import type { StarttlsProtocol, Verdict } from '../lifecycle/served.ts';
 import type { AddressGuard } from '../net/address-guard.ts';
+import { startDeadline } from './deadline.ts';
 import { startDialogue } from './starttls.ts';
 
 export interface Endpoint {
@@ -71,7 +72,7 @@ export const connect = async (endpoint: Endpoint, timeoutMs: number, wiring: Wir
   const socket = new Socket();
   wiring.sockets.add(socket);
   const { promise, resolve } = Promise.withResolvers<Error | 'connected' | 'late' | 'closed'>();
-  const timer = setTimeout(resolve, timeoutMs, 'late' as const);
+  const callOff = startDeadline(timeoutMs, () => resolve('late'));
   socket.on('error', resolve).once('close', () => {
     wiring.sockets.delete(socket);
     resolve('closed');
@@ -83,7 +84,7 @@ export const connect = async (endpoint: Endpoint, timeoutMs: number, wiring: Wir
   };
   socket.connect(options, () => resolve('connected'));
   const end = await promise;
-  clearTimeout(timer);
+  callOff();
   if (end === 'connected' && isVetted(socket, endpoint, wiring.guard)) return socket;
   endSocket(socket);
   if (end === 'late') return { verdict: 'connect_timeout', error: `no connection within ${seconds(timeoutMs)}` };
@@ -103,7 +104,7 @@ export const startTls = (socket: Socket, protocol: StarttlsProtocol, timeoutMs: 
   const { promise, resolve } = Promise.withResolvers<Fault | null>();
   const dialogue = startDialogue(protocol);
   const fail = (error: string): void => resolve({ verdict: 'starttls_failed', error });
-  const timer = setTimeout(() => fail(`the server did not come to TLS within ${seconds(timeoutMs)}`), timeoutMs);
+  const callOff = startDeadline(timeoutMs, () => fail(`the server did not come to TLS within ${seconds(timeoutMs)}`));
   const onData = (chunk: Buffer): void => {
     const step = dialogue.read(chunk);
     if (step.kind === 'send') socket.write(step.bytes);
@@ -115,7 +116,7 @@ export const startTls = (socket: Socket, protocol: StarttlsProtocol, timeoutMs: 
   socket.on('data', onData).once('close', onEnd).once('end', onEnd);
   if (dialogue.opening !== null) socket.write(dialogue.opening);
   return promise.finally(() => {
-    clearTimeout(timer);
+    callOff();
     socket.off('data', onData).off('close', onEnd).off('end', onEnd);
   });
 };

@@ -3,6 +3,7 @@ import type { Verdict } from '../lifecycle/served.ts';
 import { alertText } from './alerts.ts';
 import { clientHello } from './client-hello.ts';
 import { type Fault, seconds, socketFault } from './connection.ts';
+import { startDeadline } from './deadline.ts';
 import type { HelloOutcome } from './hello-messages.ts';
 import { HelloReader } from './hello-reader.ts';
 
@@ -67,9 +68,9 @@ export const fetchLeaf = async (socket: Socket, name: string, timeoutMs: number)
     socket.off('data', onData).pause();
     resolve(fromOutcome(outcome));
   };
-  const timer = setTimeout(() => {
+  const callOff = startDeadline(timeoutMs, () => {
     resolve(fault('handshake_timeout', `the server did not present a certificate within ${seconds(timeoutMs)}`));
-  }, timeoutMs);
+  });
   socket.on('data', onData).once('end', onEnd).once('close', onEnd).on('error', onError);
   socket.write(clientHello(name));
   // A dialogue before TLS leaves the socket paused.
@@ -77,6 +78,6 @@ export const fetchLeaf = async (socket: Socket, name: string, timeoutMs: number)
   try {
     return await promise;
   } finally {
-    clearTimeout(timer);
+    callOff();
   }
 };

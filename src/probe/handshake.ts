@@ -4,6 +4,7 @@ import { connect, type SecureContext, type TLSSocket } from 'node:tls';
 import { alertText } from './alerts.ts';
 import type { ByteWatch } from './byte-watch.ts';
 import { endSocket, type Fault, seconds, socketFault } from './connection.ts';
+import { startDeadline } from './deadline.ts';
 import { notTls } from './fetch.ts';
 import { maxHelloBytes } from './hello-reader.ts';
 
@@ -98,9 +99,9 @@ export const fullHandshake = async (
 ): Promise<Handshaken | Fault> => {
   const { promise, resolve } = Promise.withResolvers<Handshaken | Fault | Error>();
   const early: { shown: Handshaken | null } = { shown: null };
-  const timer = setTimeout(() => {
+  const callOff = startDeadline(timeoutMs, () => {
     resolve({ verdict: 'handshake_timeout', error: `the handshake did not end within ${seconds(timeoutMs)}` });
-  }, timeoutMs);
+  });
   const unwatch = watch.add(socket, maxHelloBytes, () => resolve(endless));
   const tls = connect({
     socket,
@@ -116,7 +117,7 @@ export const fullHandshake = async (
   tls.once('secureConnect', () => resolve(read(tls, early.shown)));
   tls.on('error', resolve).once('close', () => resolve(closed));
   const end = await promise;
-  clearTimeout(timer);
+  callOff();
   unwatch();
   // Takes the TLS socket with it. Destroying that one too, in the same turn, makes Node crash.
   endSocket(socket);

@@ -246,7 +246,8 @@ describe('a connection that breaks anywhere', () => {
     const older: TlsOptions = { ...good, maxVersion: 'TLSv1.2' };
     const servers: TlsOptions[] = [good, older, { ...older, requestCert: true, ca: [pki.root.cert] }];
     const port = await stage.serveRaw(breaking(await Promise.all(servers.map((server) => stage.serveTls(server)))));
-    const prober = stage.prober({ timeoutMs: 480 });
+    // Fewer at once than a server keeps waiting: what it does not accept would be told as a connect_timeout.
+    const prober = stage.prober({ timeoutMs: 1600, maxInFlight: 32 });
     const verdicts = new Set<Verdict>([
       'ok',
       'untrusted',
@@ -261,7 +262,8 @@ describe('a connection that breaks anywhere', () => {
         prober.probe(targetAt(port, { known: index % 2 === 0 ? knownAt(port) : new Map() })).then(onlyLook),
       ),
     );
-    expect(looks.filter(({ verdict }) => !verdicts.has(verdict))).toEqual([]);
+    const others = looks.map(({ verdict }) => verdict).filter((verdict) => !verdicts.has(verdict));
+    expect(others).toEqual([]);
     expect(new Set(looks.map(({ verdict }) => verdict)).size).toBeGreaterThan(3);
     expect(looks.filter(({ verdict, error }) => (verdict === 'ok') !== (error === null))).toEqual([]);
     expect(prober.inFlight()).toBe(0);
