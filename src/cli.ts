@@ -10,6 +10,7 @@ import { eventsCommand } from './cli/events.ts';
 import { firstEventCommand } from './cli/first-event.ts';
 import { terminalOf } from './cli/io.ts';
 import { commandEnv } from './cli/local-secrets.ts';
+import { notificationsCommand } from './cli/notifications.ts';
 import { boundYoungGeneration } from './cli/young-generation.ts';
 import { environment } from './config.ts';
 import { ConfigError, messageOf, StartError } from './errors.ts';
@@ -72,6 +73,7 @@ const commands = [
   domainsCommand,
   eventsCommand,
   dlqCommand,
+  notificationsCommand,
   emitCommand,
 ];
 for (const command of commands) program.addCommand(command(io));

@@ -19,13 +19,14 @@ export interface EventFilterOptions {
 const units: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** A point in time as an option gives it: RFC 3339, epoch milliseconds, or how long ago, as `90m`, `24h` or `7d`. */
-const when = (text: string): string => {
+export const when = (text: string): string => {
   const epoch = parseTime(/^\d+$/.test(text) ? Number(text) : text);
   if (epoch !== null || /^\d{1,6}[smhd]$/.test(text)) return text;
   throw new InvalidArgumentError('It must be a time such as 2026-01-31T12:00:00Z, or how long ago, such as 24h or 7d.');
 };
 
-const epochOf = (text: string, now: number): string => {
+/** An option's time as the API takes it. */
+export const epochOf = (text: string, now: number): string => {
   const [, count, unit = ''] = /^(\d+)([smhd])$/.exec(text) ?? [];
   return count === undefined ? text : String(Math.max(0, now - Number(count) * (units[unit] ?? 0)));
 };

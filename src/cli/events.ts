@@ -32,7 +32,7 @@ export const withApi = async (io: CliIo, name: string, work: (api: ApiClient) =>
 };
 
 /** Whether a person reads the answer: it goes to a terminal, and JSON was not asked for. */
-const readBy = (io: CliIo, json: boolean | undefined): number | null => (json === true ? null : io.columns);
+export const readBy = (io: CliIo, json: boolean | undefined): number | null => (json === true ? null : io.columns);
 
 const headings = ['ID', 'RECEIVED', 'STATUS', 'TYPE', 'DOMAIN', 'SOURCE', 'TRIES', 'ERROR'];
 

@@ -4,6 +4,7 @@ import type { DomainPatch } from '../lifecycle/domain-input.ts';
 import type { Db } from './client.ts';
 import { type Clock, type DomainRow, newVerificationToken, type OrmTx, patched, unchanged } from './domain-row.ts';
 import { and, eq, isNotNull, ne, sql } from './drizzle.ts';
+import { endAlerts } from './end-alerts.ts';
 import { customDomains, events, incidents } from './schema.ts';
 import { tunnelsFor } from './tunnels.ts';
 
@@ -113,7 +114,7 @@ export const markVerified = async ({ orm }: Db, id: string, token: string, now: 
 };
 
 /**
- * Removes a domain. Its history stays: live incidents are resolved with a note, and events that were never applied wait,
+ * Removes a domain. Its history stays: live incidents are resolved with a note, alerts end, and events that were never applied wait,
  * unresolved, for the name to be registered again.
  */
 export const deleteDomain = ({ orm }: Db, id: string, actor: string, now: number): Promise<boolean> =>
@@ -135,6 +136,7 @@ export const deleteDomain = ({ orm }: Db, id: string, actor: string, now: number
       .update(events)
       .set({ domain_id: null, updated_at: at })
       .where(and(eq(events.domain, row.domain), ne(events.status, 'applied'), isNotNull(events.domain_id)));
+    await endAlerts(tx, row, now);
     await tx.delete(customDomains).where(eq(customDomains.id, id));
     return true;
   });

@@ -10,6 +10,7 @@ import {
   incidentTypes,
   tlsStatuses,
 } from '../lifecycle/types.ts';
+import { toldRow } from './notification-answers.ts';
 
 // What the answers look like, for the OpenAPI document: rows leave as the database has them (contract 4).
 
@@ -98,7 +99,7 @@ export const eventDetail = v.strictObject({
   event: eventRow,
   attempts: v.array(attempt),
   replays: v.array(replay),
-  deliveries: v.array(v.unknown()),
+  deliveries: v.array(toldRow),
   incidents: v.array(incidentRow),
   domain: v.nullable(v.strictObject({ id, domain: v.string(), tls_status: v.picklist(tlsStatuses) })),
   timeline: v.array(v.looseObject({ at: time, kind: v.string() })),

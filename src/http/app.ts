@@ -10,6 +10,7 @@ import { eventRoutes } from './events.ts';
 import { healthRoutes, type Readiness } from './health.ts';
 import { incidentRoutes } from './incidents.ts';
 import { type IngestSink, ingestRoutes } from './ingest.ts';
+import { notificationRoutes } from './notifications.ts';
 import { openApiDocument } from './openapi-document.ts';
 import { onError, problemResponse } from './problem.ts';
 import { sourceRoutes } from './sources.ts';
@@ -33,6 +34,7 @@ export const createApp = (ctx: Ctx, sink: IngestSink, readiness: () => Promise<R
     .route('/', customDomainRoutes())
     .route('/', eventRoutes())
     .route('/', incidentRoutes())
+    .route('/', notificationRoutes())
     .route('/', sourceRoutes());
   let document: ReturnType<typeof openApiDocument> | null = null;
   return app.get('/openapi.json', async (c) => c.json(await (document ??= openApiDocument(app))));

@@ -9,6 +9,7 @@ import {
   tlsStatuses,
 } from '../lifecycle/types.ts';
 import { eventRow, incidentRow } from './answers.ts';
+import { toldRow } from './notification-answers.ts';
 
 // What the answers look like, for the OpenAPI document; the tests hold real answers against it.
 
@@ -117,6 +118,7 @@ const timelineEntry = v.variant('kind', [
   v.strictObject({ kind: v.literal('event'), at, ...domainEvent.entries }),
   v.strictObject({ kind: v.literal('incident'), at, ...incidentRow.entries }),
   v.strictObject({ kind: v.literal('probe'), at, ...observationRow.entries }),
+  v.strictObject({ kind: v.literal('notification'), at, ...toldRow.entries }),
 ]);
 
 export const domainAnswer = v.strictObject({ ok: v.literal(true), domain: domainRow });

@@ -6,6 +6,7 @@ import type { Clock, DomainRow } from '../db/domain-row.ts';
 import { regionSummary } from '../db/domain-summary.ts';
 import { domainEvents, domainIncidents } from '../db/domain-timeline.ts';
 import { findDomain, saveDomain } from '../db/domains.ts';
+import { domainNotifications } from '../db/notification-reads.ts';
 import { addressesOf, domainObservations } from '../db/probe-reads.ts';
 import { AppError } from '../errors.ts';
 import { domainSettings } from '../lifecycle/domain-input.ts';
@@ -25,6 +26,7 @@ const path = { domain: 'Host name; `*.` in front stands for every name below it'
 const timelineEvents = 50;
 const timelineIncidents = 20;
 const timelineProbes = 50;
+const timelineNotifications = 50;
 
 /** The clock and the warning window that settings are worked out with. */
 export const clockOf = ({ now, config }: Ctx): Clock => ({
@@ -40,14 +42,16 @@ const nameOf = (c: Context<HttpEnv>): string => {
 };
 
 const timelineOf = async (db: Db, domain: DomainRow) => {
-  const [events, incidents, probes] = await Promise.all([
+  const [events, incidents, probes, notifications] = await Promise.all([
     domainEvents(db, domain, { limit: timelineEvents }),
     domainIncidents(db, domain, timelineIncidents),
     domainObservations(db, domain.id, timelineProbes),
+    domainNotifications(db, domain.id, timelineNotifications),
   ]);
   return [
     ...events.map((event) => ({ kind: 'event' as const, at: event.occurred_at, ...event })),
     ...incidents.map((incident) => ({ kind: 'incident' as const, at: incident.created_at, ...incident })),
+    ...notifications.map((one) => ({ kind: 'notification' as const, at: one.created_at, ...one })),
     ...probes.map((probe) => ({ kind: 'probe' as const, at: probe.created_at, ...probe })),
   ].toSorted((a, b) => b.at.getTime() - a.at.getTime());
 };

@@ -2,6 +2,7 @@ import { Hono } from 'hono';
 import * as v from 'valibot';
 import type { Ctx } from '../context.ts';
 import { type EventRow, findEvent, listEvents, readEventDetail, readEventStats } from '../db/event-reads.ts';
+import { deliveriesAfter } from '../db/notification-reads.ts';
 import { reopenEvent } from '../db/reopen.ts';
 import { AppError, messageOf } from '../errors.ts';
 import { errorClasses, eventStatuses, eventTypes } from '../lifecycle/types.ts';
@@ -112,7 +113,7 @@ export const eventRoutes = () =>
         event,
         attempts: attemptsOf(event, detail.attempts),
         replays: detail.replays.map(({ id: _id, event_id: _event, ...replay }) => replay),
-        deliveries: [],
+        deliveries: await deliveriesAfter(db, event),
         incidents: detail.incidents,
         domain: detail.domain,
         timeline: timelineOf(event, detail),
