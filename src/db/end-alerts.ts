@@ -13,7 +13,15 @@ export const endAlerts = async (
   const notices = rows.flatMap((row) => {
     const { key: alertKey, class: noticeClass, severity, route, cycle, channels, summary } = row;
     const alert = {
-      ...{ alertKey, class: noticeClass, severity, route, cycle, channels, summary, domain, orgId },
+      alertKey,
+      class: noticeClass,
+      severity,
+      route,
+      cycle,
+      channels,
+      summary,
+      domain,
+      orgId,
       // Written by the settle pass, from a NoticeBody.
       body: row.body as Readonly<Record<string, string | number | null>>,
       firedAt: row.fired_at.getTime(),
