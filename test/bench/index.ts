@@ -9,6 +9,7 @@ import { ingest } from './ingest.ts';
 import { memory } from './memory.ts';
 import { offered } from './offered.ts';
 import { installPeers } from './peer-install.ts';
+import { probe } from './probe.ts';
 import { hottest } from './profile.ts';
 import type { Case, Options } from './run.ts';
 import { scale } from './scale.ts';
@@ -17,7 +18,7 @@ import { tables } from './table.ts';
 import { verdicts } from './targets.ts';
 
 const usage = `npm run bench -- [options]
-  --only CASE    ingest, drain, e2e, offered, memory or scale; may be given again (default: ingest, drain, e2e, offered)
+  --only CASE    ingest, drain, e2e, offered, memory, probe or scale; may be given again (default: ingest, drain, e2e, offered)
   --rounds N     rounds, of which the medians are shown (3)
   --seconds S    length of each timed run (10)
   --peers        also pg-boss and graphile-worker, installed into .data/bench-peers
@@ -26,7 +27,8 @@ const usage = `npm run bench -- [options]
   --json         print the measures as JSON`;
 
 const cases: Readonly<Record<string, Case>> = { ingest, drain, e2e, offered, memory };
-const once: Readonly<Record<string, Case>> = { scale };
+/** Cases that go through their rounds by themselves. */
+const once: Readonly<Record<string, Case>> = { probe, scale };
 const usual = ['ingest', 'drain', 'e2e', 'offered'];
 
 const { values: args } = parseArgs({
