@@ -1,14 +1,12 @@
 import { Command, Option } from 'commander';
 import { starttlsProtocols } from '../lifecycle/served.ts';
 import { failurePolicies, tlsModes, tlsStatuses } from '../lifecycle/types.ts';
+import { probeDomain, type ProbeOptions } from './domain-probe.ts';
+import { forPerson, type Json, pathOf, printDomain, showDomain } from './domain-show.ts';
 import { importDomains } from './domains-import.ts';
 import { withApi, withPage } from './events.ts';
 import { type CliIo, listOf, membersOf } from './io.ts';
 import { printable, table } from './table.ts';
-
-interface Json {
-  readonly json?: boolean;
-}
 
 interface ListOptions extends Json {
   readonly status?: string;
@@ -35,7 +33,6 @@ export interface PutOptions extends Json {
 
 type Row = Readonly<Record<string, unknown>>;
 
-const pathOf = (domain: string): string => `/v1/admin/domains/${encodeURIComponent(domain)}`;
 const headings = ['DOMAIN', 'STATUS', 'REGION', 'ORG', 'VERIFIED', 'NOT AFTER', 'LAST EVENT', 'ERROR'];
 
 const cellsOf = (row: Row): unknown[] => [
@@ -49,13 +46,6 @@ const cellsOf = (row: Row): unknown[] => [
   row['tls_last_error'],
 ];
 
-/** Prints an answer as JSON where no person reads it. @returns the width for a person, or null when it is printed. */
-const forPerson = (io: CliIo, body: Row, { json }: Json): number | null => {
-  const columns = json === true ? null : io.columns;
-  if (columns === null) io.stdout(JSON.stringify(body));
-  return columns;
-};
-
 const list = (io: CliIo, options: ListOptions): Promise<number> =>
   withApi(io, 'domains list', async (api) => {
     const { status, region, orgId, drift, match: q, cursor } = options;
@@ -68,35 +58,6 @@ const list = (io: CliIo, options: ListOptions): Promise<number> =>
     if (columns === null) return 0;
     for (const line of table(headings, listOf(body['domains']).map(cellsOf), columns)) io.stdout(line);
     if (typeof body['nextCursor'] === 'string') io.stdout(`more: --cursor ${printable(body['nextCursor'])}`);
-    return 0;
-  });
-
-const printDomain = (io: CliIo, domain: Row, columns: number): void => {
-  io.stdout(`${printable(domain['domain'])}  ${printable(domain['tls_status'])}`);
-  const facts = Object.entries(domain).filter(
-    ([name, value]) => value !== null && !['domain', 'tls_status'].includes(name),
-  );
-  const rows = facts.map(([name, value]) => [name.replaceAll('_', ' '), value]);
-  for (const line of table(['', ''], rows, columns).slice(1)) io.stdout(`  ${line}`);
-};
-
-const whatHappened = (entry: Row): unknown[] => [
-  entry['at'],
-  entry['kind'] === 'incident' ? `incident, tier ${printable(entry['tier'])}` : 'event',
-  entry['event_type'] ?? entry['incident_type'],
-  entry['status'],
-  entry['last_error'] ?? entry['reason'],
-];
-
-const show = (io: CliIo, domain: string, options: Json): Promise<number> =>
-  withApi(io, 'domains show', async (api) => {
-    const { body } = await api.expect('GET', pathOf(domain));
-    const columns = forPerson(io, body, options);
-    if (columns === null) return 0;
-    printDomain(io, membersOf(body['domain']), columns);
-    io.stdout('');
-    const rows = listOf(body['timeline']).map(whatHappened);
-    for (const line of table(['AT', 'WHAT', 'TYPE', 'STATUS', 'REASON'], rows, columns)) io.stdout(line);
     return 0;
   });
 
@@ -185,9 +146,20 @@ const addPut = (domains: Command, io: CliIo): Command =>
       process.exitCode = await put(io, name, options);
     });
 
-/** Makes the `domains` subcommand: see, set, import and verify domains. */
+const addProbe = (domains: Command, io: CliIo): Command =>
+  domains
+    .command('probe')
+    .description('look at what a domain serves, now and with a full handshake')
+    .argument('<domain>')
+    .option('--wait', 'wait for the look, print every address, and fail unless all is well')
+    .option('--json', jsonHelp)
+    .action(async (name: string, options: ProbeOptions) => {
+      process.exitCode = await probeDomain(io, name, options);
+    });
+
+/** Makes the `domains` subcommand: see, set, import, probe and verify domains. */
 export const domainsCommand = (io: CliIo): Command => {
-  const domains = new Command('domains').description('see, set, import and verify domains');
+  const domains = new Command('domains').description('see, set, import, probe and verify domains');
   addList(domains, io);
   domains
     .command('show')
@@ -195,9 +167,10 @@ export const domainsCommand = (io: CliIo): Command => {
     .argument('<domain>')
     .option('--json', jsonHelp)
     .action(async (name: string, options: Json) => {
-      process.exitCode = await show(io, name, options);
+      process.exitCode = await showDomain(io, name, options);
     });
   addPut(domains, io);
+  addProbe(domains, io);
   domains
     .command('import')
     .description('register or change many domains: one JSON object per line, the settings of put with their domain')
