@@ -54,12 +54,12 @@ const liveIncidents = (tx: Tx, ids: readonly string[]) => tx<(CurrentIncident & 
   order by i.id for update of i`;
 
 const lastNotices = (tx: Tx, ids: readonly string[], since: number) => tx<(LastNotice & Owned)[]>`
-  select distinct on (n.alert_key, n.kind) n.domain_id as "domainId", n.alert_key as "alertKey", n.kind, n.cycle,
+  select distinct on (n.alert_key, n.kind, n.cycle) n.domain_id as "domainId", n.alert_key as "alertKey", n.kind, n.cycle,
     ${ms(tx, 'n.created_at')} as at
   from certificate_notifications n
   where n.domain_id = any(${[...ids]}::uuid[]) and n.action = 'fire' and n.status <> 'dead'
     and n.created_at > to_timestamp(${since} / 1000.0)
-  order by n.alert_key, n.kind, n.seq desc`;
+  order by n.alert_key, n.kind, n.cycle, n.seq desc`;
 
 interface Owned {
   readonly domainId: string;

@@ -36,7 +36,7 @@ export interface OutboxNotice extends Notice {
   readonly channel: string;
 }
 
-/** The last notice of a key that was not given up; it holds the cooldown of an alert that ended and comes again. */
+/** The last notice of a key about one certificate that was not given up: it holds the cooldown of what ended and comes again. */
 export interface LastNotice {
   readonly alertKey: string;
   readonly kind: NoticeKind;
@@ -110,14 +110,14 @@ const noticeOf = (row: AlertRow, kind: NoticeKind, action: NoticeAction, channel
 
 interface Known {
   readonly row: AlertRow | undefined;
-  readonly last: (kind: NoticeKind) => LastNotice | undefined;
+  readonly last: readonly LastNotice[];
 }
 
-/** What was told of this very certificate: by the row, or before the alert ended the last time. */
+/** What was told of this very certificate: by the row, or before the alert ended or spoke of another. */
 const toldOf = (kind: NoticeKind, cycle: string, { row, last }: Known): Told | null => {
   if (row?.cycle === cycle) return row[kind];
-  const earlier = last(kind);
-  return row === undefined && earlier?.cycle === cycle ? { at: earlier.at, count: 1 } : null;
+  const earlier = last.find((one) => one.kind === kind && one.cycle === cycle);
+  return earlier === undefined ? null : { at: earlier.at, count: 1 };
 };
 
 const decideOne = (subject: AlertSubject, condition: Condition, known: Known, limits: AlertLimits) => {
@@ -179,7 +179,7 @@ export const resolveNotices = (row: AlertRow, current: ResolvedFacts, now: numbe
  *
  * @param holding what is wrong now, each class once
  * @param rows the alerts of the domain that fire
- * @param last for each key and kind the last notice
+ * @param last for each key, kind and certificate the last notice
  */
 export const decideAlerts = (
   subject: AlertSubject,
@@ -191,10 +191,9 @@ export const decideAlerts = (
 ): AlertDecision => {
   const decided = holding.map((condition) => {
     const alertKey = `${subject.id}:${condition.class}`;
-    const mine = last.filter((one) => one.alertKey === alertKey);
     const known = {
       row: rows.find((row) => row.alertKey === alertKey),
-      last: (kind: NoticeKind) => mine.find((one) => one.kind === kind),
+      last: last.filter((one) => one.alertKey === alertKey),
     };
     return decideOne(subject, condition, known, limits);
   });

@@ -115,7 +115,7 @@ describe('settleIncidents', () => {
   it('opens an incident where there is none', () => {
     const { type, tier, eventId, reason, context } = draft();
     expect(settleIncidents([], [raise()])).toEqual([
-      { id: null, type, tier, status: 'open', eventId, reason, context },
+      { id: null, type, tier, status: 'open', eventId, reason, context, resolvedBy: null },
     ]);
   });
 
