@@ -1,64 +1,58 @@
 import type { Db } from './client.ts';
 
-/** A pending event that its group's job should carry. */
-export interface Grouped {
+/** An event that is not applied, and what should carry it: its group's job, or one of its own that, once it is given up, shows it. */
+export interface Unfinished {
   readonly id: string;
   readonly group_id: string;
-}
-
-/** An event that a job of its own should carry, or, once given up, show. */
-export interface Single {
-  readonly id: string;
   readonly generation: number;
   readonly retry_count: number;
   readonly due_at: number | null;
 }
 
-const pageSize = 10_000;
-
-async function* pages<T extends { id: string }>(read: (after: string) => Promise<T[]>): AsyncGenerator<T[]> {
-  for (let after = '00000000-0000-0000-0000-000000000000'; ;) {
-    const page = await read(after);
-    if (page.length > 0) yield page;
-    if (page.length < pageSize) return;
-    after = page.at(-1)?.id ?? after;
-  }
+/** Epoch milliseconds between which an event was last touched. */
+export interface Touched {
+  readonly from: number;
+  readonly before: number;
 }
 
-/** All pending events that were never tried and were last touched before `before` (epoch ms), oldest first. */
-export const groupedPending = ({ sql }: Db, before: number): AsyncGenerator<Grouped[]> =>
-  pages(
-    (after) => sql<Grouped[]>`
-      select e.id, e.group_id from unfinished_events u join certificate_lifecycle_events e on e.id = u.event_id
-      where u.status = 'pending' and u.event_id > ${after}
-        and e.retry_count = 0 and e.generation = 0 and e.updated_at < to_timestamp(${before} / 1000.0)
-      order by u.event_id limit ${pageSize}`,
-  );
+// A page is a range of keys, however few of its events are asked for: a statement that went on over millions would keep
+// PostgreSQL from clearing up behind all others.
+const pageSize = 2000;
 
-/** All pending events that have left their group, by a failed try or a replay. */
-export const singlePending = ({ sql }: Db, before: number): AsyncGenerator<Single[]> =>
-  pages(
-    (after) => sql<Single[]>`
-      select e.id, e.generation, e.retry_count, (extract(epoch from e.next_retry_at) * 1000)::float8 as due_at
-      from unfinished_events u join certificate_lifecycle_events e on e.id = u.event_id
-      where u.status = 'pending' and u.event_id > ${after}
-        and (e.retry_count > 0 or e.generation > 0) and e.updated_at < to_timestamp(${before} / 1000.0)
-      order by u.event_id limit ${pageSize}`,
-  );
+interface Page {
+  readonly last: string | null;
+  readonly events: Unfinished[] | null;
+}
 
-/** All dead letters that were given up in this time (epoch ms). */
-export const deadLetters = (
-  { sql }: Db,
-  { from, before }: { readonly from: number; readonly before: number },
-): AsyncGenerator<Single[]> =>
-  pages(
-    (after) => sql<Single[]>`
-      select e.id, e.generation, e.retry_count, null::float8 as due_at
-      from unfinished_events u join certificate_lifecycle_events e on e.id = u.event_id
-      where u.status = 'failed' and u.event_id > ${after}
-        and e.updated_at >= to_timestamp(${from} / 1000.0) and e.updated_at < to_timestamp(${before} / 1000.0)
-      order by u.event_id limit ${pageSize}`,
-  );
+const readPage = async ({ sql }: Db, status: 'pending' | 'failed', after: string, touched: Touched): Promise<Page> => {
+  const [page] = await sql<Page[]>`
+    with keys as (
+      select event_id from unfinished_events where status = ${status} and event_id > ${after} order by event_id limit ${pageSize})
+    select (select event_id from keys order by event_id desc limit 1) as last,
+      (select json_agg(json_build_object('id', e.id, 'group_id', e.group_id, 'generation', e.generation, 'retry_count', e.retry_count,
+          'due_at', (extract(epoch from e.next_retry_at) * 1000)::float8) order by e.id)
+       from keys k join certificate_lifecycle_events e on e.id = k.event_id
+       where e.updated_at >= to_timestamp(${touched.from} / 1000.0) and e.updated_at < to_timestamp(${touched.before} / 1000.0)) as events`;
+  return page ?? { last: null, events: null };
+};
+
+/** Comes before every event. */
+export const fromTheStart = '00000000-0000-0000-0000-000000000000';
+
+/** All events of a status after one of them that were last touched in this time, oldest first, with the id to go on from. */
+export async function* unfinished(
+  db: Db,
+  status: 'pending' | 'failed',
+  touched: Touched,
+  from = fromTheStart,
+): AsyncGenerator<{ readonly last: string; readonly events: readonly Unfinished[] }> {
+  for (let after = from; ;) {
+    const { last, events } = await readPage(db, status, after, touched);
+    if (last === null) return;
+    yield { last, events: events ?? [] };
+    after = last;
+  }
+}
 
 /** Moves events whose group's job is gone into a new group; those applied meanwhile stay out. Returns the ones moved. */
 export const regroup = async ({ sql }: Db, ids: readonly string[], groupId: string): Promise<string[]> => {

@@ -1,15 +1,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Ctx } from '../context.ts';
 import { reopenRegistered } from '../db/reopen.ts';
-import {
-  deadLetters,
-  exclusively,
-  type Grouped,
-  groupedPending,
-  regroup,
-  type Single,
-  singlePending,
-} from '../db/unfinished.ts';
+import { exclusively, fromTheStart, regroup, type Unfinished, unfinished } from '../db/unfinished.ts';
 import { eventJobId } from '../queues/job-id.ts';
 import type { EventJob } from '../queues/queues.ts';
 
@@ -18,11 +10,14 @@ const graceMs = 10_000;
 // A dead letter may have been given up by a process that died before it could show it, and no other was there.
 const firstLookBackMs = 86_400_000;
 const jobsAtOnce = 1000;
+// A walk over a long backlog is made in parts, so that it takes no more than a share of the database and of the time in which
+// a store that has lost everything waits for its turn.
+const calmWalkMs = 2000;
 
 const chunks = <T>(items: readonly T[], size: number): T[][] =>
   Array.from({ length: Math.ceil(items.length / size) }, (_, index) => items.slice(index * size, (index + 1) * size));
 
-const requeueGroups = async (ctx: Ctx, page: readonly Grouped[]): Promise<number> => {
+const requeueGroups = async (ctx: Ctx, page: readonly Unfinished[]): Promise<number> => {
   const carried = await ctx.queues.carried([...new Set(page.map(({ group_id }) => group_id))]);
   const orphans = page.filter(({ group_id }) => !carried.has(group_id)).map(({ id }) => id);
   for (const ids of chunks(orphans, ctx.config.CERT_EVENT_BATCH_SIZE)) {
@@ -33,7 +28,10 @@ const requeueGroups = async (ctx: Ctx, page: readonly Grouped[]): Promise<number
   return orphans.length;
 };
 
-const jobOf = ({ id, generation, retry_count, due_at }: Single, now: number): EventJob => ({
+/** An event leaves its group by a failed try or a replay. */
+const isGrouped = ({ retry_count, generation }: Unfinished): boolean => retry_count === 0 && generation === 0;
+
+const jobOf = ({ id, generation, retry_count, due_at }: Omit<Unfinished, 'group_id'>, now: number): EventJob => ({
   id,
   generation,
   tries: retry_count,
@@ -41,7 +39,7 @@ const jobOf = ({ id, generation, retry_count, due_at }: Single, now: number): Ev
   again: true,
 });
 
-const requeueSingles = async (ctx: Ctx, page: readonly Single[], dead: boolean): Promise<number> => {
+const requeueSingles = async (ctx: Ctx, page: readonly Unfinished[], dead: boolean): Promise<number> => {
   const carried = dead
     ? new Set<string>()
     : await ctx.queues.carried(page.map(({ id, generation }) => eventJobId(id, generation)));
@@ -52,6 +50,25 @@ const requeueSingles = async (ctx: Ctx, page: readonly Single[], dead: boolean):
     );
   }
   return orphans.length;
+};
+
+interface Walk {
+  readonly before: number;
+  /** Where it begins, and when it has to pause (epoch ms). */
+  readonly after: string;
+  readonly until: number;
+}
+
+/** Queues pending events again that nothing carries; `after` is where the next walk goes on, the start once it came to the end. */
+const requeuePending = async (ctx: Ctx, walk: Walk): Promise<{ requeued: number; after: string }> => {
+  let requeued = 0;
+  for await (const { last, events } of unfinished(ctx.db, 'pending', { from: 0, before: walk.before }, walk.after)) {
+    const [grouped, single] = [events.filter(isGrouped), events.filter((event) => !isGrouped(event))];
+    if (grouped.length > 0) requeued += await requeueGroups(ctx, grouped);
+    if (single.length > 0) requeued += await requeueSingles(ctx, single, false);
+    if (ctx.now() > walk.until) return { requeued, after: last };
+  }
+  return { requeued, after: fromTheStart };
 };
 
 /** Events that failed before their domain was registered, by a registration that did not live to reopen them. */
@@ -72,23 +89,28 @@ export interface Reconciled {
 }
 
 /**
- * Makes what queues again whatever the ledger says is unfinished and no queue carries. Complete: it walks all pending
- * events. Dead letters, whose jobs only show them, are gone through from where this process was the last time.
+ * Queues again whatever the ledger says is unfinished and no queue carries. Complete: it walks all pending events, a long
+ * backlog in several calls. Dead letters, whose jobs only show them, are gone through from where this process was the last time.
  *
  * Its argument: the queue's store may have lost anything, so that events of any age count and all dead letters are shown
  * again. It resolves to null when another process is at it.
  */
 export const reconciler = (ctx: Ctx): ((doubtful: boolean) => Promise<Reconciled | null>) => {
   let shownUntil = ctx.now() - firstLookBackMs;
+  let resumeAfter = fromTheStart;
   return (doubtful) =>
     exclusively(ctx.db, async () => {
       const started = ctx.now();
       const before = doubtful ? started + 60_000 : started - graceMs;
       let requeued = await reopenLeft(ctx, started - graceMs);
-      for await (const page of groupedPending(ctx.db, before)) requeued += await requeueGroups(ctx, page);
-      for await (const page of singlePending(ctx.db, before)) requeued += await requeueSingles(ctx, page, false);
+      const [after, until] = doubtful ? [fromTheStart, Number.POSITIVE_INFINITY] : [resumeAfter, started + calmWalkMs];
+      const walked = await requeuePending(ctx, { before, after, until });
+      requeued += walked.requeued;
+      resumeAfter = walked.after;
       const given = { from: doubtful ? 0 : shownUntil, before };
-      for await (const page of deadLetters(ctx.db, given)) await requeueSingles(ctx, page, true);
+      for await (const { events } of unfinished(ctx.db, 'failed', given)) {
+        if (events.length > 0) await requeueSingles(ctx, events, true);
+      }
       shownUntil = started - graceMs;
       if (requeued > 0) ctx.metrics.reconciled.inc(requeued);
       return { requeued, ms: ctx.now() - started };
