@@ -225,7 +225,7 @@ describe('whatever the order of settles', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
         const { decisions, tooSoon, stories, ids } = historyOf(steps);
-        expect(decisions.filter(({ alerting, holds, late }) => alerting !== holds || late)).toEqual([]);
+        expect(decisions.filter((one) => one.alerting !== one.holds || one.late)).toEqual([]);
         expect(tooSoon).toEqual([]);
         expect(stories.filter((story) => !/^(?:(?:fire )+resolve ?)*$/.test(story))).toEqual([]);
         expect(new Set(ids).size).toBe(ids.length);
