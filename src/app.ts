@@ -15,12 +15,10 @@ import { ingestSink } from './http/ingest-sink.ts';
 import { renderMetrics } from './http/metrics-collect.ts';
 import { listen } from './http/server.ts';
 import { createMetrics } from './metrics.ts';
-import { type Channels, openChannels } from './notify/open.ts';
-import { createProber, type Prober } from './probe/prober.ts';
 import { handlersFor } from './processors/index.ts';
+import { openWorkTools } from './processors/open-tools.ts';
 import { reconciler } from './processors/reconcile.ts';
 import { withinMs } from './queues/bounded.ts';
-import { refreshAlertsMs } from './queues/catalog.ts';
 import { type Guardian, startGuardian } from './queues/guardian.ts';
 import { type Intervals, openQueues } from './queues/open.ts';
 import { postgresStore, redisStore, type Store } from './queues/store.ts';
@@ -44,6 +42,7 @@ const databasePatienceMs = 15_000;
 const concurrency = { 'cert-events': 16, probes: 16, maintenance: 4 };
 /** Looks at a deployment and second looks have their minute: what is due is asked for at least this often. */
 const probeTickSeconds = 15;
+const ariTickSeconds = 60;
 
 type Cleanup = () => Promise<unknown>;
 
@@ -112,21 +111,9 @@ const openStore = async (config: Config, databaseUrl: string, log: Logger): Prom
 
 const intervalsOf = ({ CERT_WORKER_INTERVAL_SECONDS: seconds }: Config): Intervals => ({
   'probe-sweep': 1000 * Math.min(seconds, probeTickSeconds),
+  'ari-refresh': 1000 * Math.min(seconds, ariTickSeconds),
   'settle-domains': 1000 * Math.min(seconds, probeTickSeconds),
 });
-
-const proberOf = ({ config, metrics, now: clock }: Ctx): Prober =>
-  createProber({
-    allowedCidrs: config.CERT_PROBE_ALLOWED_CIDRS ?? [],
-    refusedCidrs: config.CERT_PROBE_REFUSED_CIDRS ?? [],
-    allowedPorts: config.CERT_PROBE_ALLOWED_PORTS,
-    trustedCaPem: config.CERT_PROBE_TRUSTED_CA ?? null,
-    timeoutMs: config.TLS_PROBE_TIMEOUT_SECONDS * 1000,
-    dnsServers: config.NOTAFTER_DNS_SERVERS ?? [],
-    fullOnly: config.CERT_PROBE_FULL_ONLY,
-    now: clock,
-    onHandshake: (depth, seconds) => metrics.probeDuration.observe({ depth }, seconds),
-  });
 
 const txtResolver = (servers: readonly string[] | undefined): Ctx['resolveTxt'] => {
   const resolver = new Resolver({ timeout: 2000, tries: 2 });
@@ -237,32 +224,16 @@ const startServing = async (ctx: Ctx, readiness: () => Promise<Readiness>, clean
   return server.port;
 };
 
-const channelsFrom = (config: Config): Channels => {
-  const { CERT_ALERT_WEBHOOK_URL: alerts, CERT_RUNBOOK_WEBHOOK_URL: runbook } = config;
-  return openChannels({
-    config: config.CERT_NOTIFY_CHANNELS ?? null,
-    alertWebhook: alerts === undefined ? null : { url: alerts, secrets: config.CERT_ALERT_WEBHOOK_SECRET ?? [] },
-    runbook: runbook === undefined ? null : { url: runbook, secrets: config.CERT_RUNBOOK_SIGNING_SECRET ?? [] },
-    allowedCidrs: config.CERT_WEBHOOK_ALLOWED_CIDRS ?? [],
-    loopback: config.CERT_DEPLOYMENT_ENV === 'dev',
-    nameServers: config.NOTAFTER_DNS_SERVERS ?? [],
-    refreshIntervalMs: refreshAlertsMs,
-    now,
-  });
-};
-
 const startWorking = (
   ctx: Ctx,
   { store, queues, cleanup }: { store: Store; queues: ReturnType<typeof openQueues>; cleanup: Cleanups },
 ): Guardian => {
   const { config, log } = ctx;
-  const prober = proberOf(ctx);
-  const notify = channelsFrom(config);
   const stopping = new AbortController();
-  const tools = { prober, notify, stopping: stopping.signal, random: Math.random };
+  const tools = openWorkTools(ctx, { stopping: stopping.signal, random: Math.random });
   const workers = startWorkers(store, handlersFor(ctx, tools), {
     // A job for each channel and some beside them: a slow receiver never holds up another.
-    concurrency: { ...concurrency, notifications: notify.channels.size + 4 },
+    concurrency: { ...concurrency, notifications: tools.notify.channels.size + 4 },
     baseBackoffSeconds: config.CERT_EVENT_BASE_BACKOFF_SECONDS,
     now,
     onError: (error) => log.debug({ why: messageOf(error) }, 'worker error'),
@@ -271,7 +242,7 @@ const startWorking = (
   // Looks that are under way are cut off, so that their jobs can save what is known and end in time.
   cleanup.add('workers', 8000, () => {
     stopping.abort();
-    return Promise.all([workers.close(6000), prober.close()]);
+    return Promise.all([workers.close(6000), tools.prober.close()]);
   });
   const guardian = startGuardian({
     store,

@@ -3,6 +3,7 @@ import { compactCounts } from '../db/compact.ts';
 import type { Handlers } from '../queues/catalog.ts';
 import { applyEvent } from './apply-event.ts';
 import { groupApplier } from './apply-group.ts';
+import { ariRefresh } from './ari-refresh.ts';
 import { deliverDue, deliverer, refreshAlerts } from './deliver.ts';
 import { probeDomains } from './probe-domains.ts';
 import { probeSweep } from './probe-sweep.ts';
@@ -15,6 +16,7 @@ export const handlersFor = (ctx: Ctx, tools: WorkTools): Handlers => ({
   'apply-event': (payload, meta) => applyEvent(ctx, payload, meta),
   'probe-sweep': () => probeSweep(ctx),
   'probe-domains': (payload) => probeDomains(ctx, tools.prober, payload),
+  'ari-refresh': () => ariRefresh(ctx, tools.ari),
   'settle-domains': settler(ctx, tools),
   deliver: deliverer(ctx, tools),
   'deliver-due': () => deliverDue(ctx),

@@ -44,6 +44,7 @@ export const catalog = {
     'settle-domains': { payload: nothing, everyMs: 15_000 },
     'compact-counts': { payload: nothing, everyMs: 15_000 },
     'probe-sweep': { payload: nothing, everyMs: 15_000 },
+    'ari-refresh': { payload: nothing, everyMs: 60_000 },
     canary: { payload: nothing },
   },
 } as const satisfies Catalog;
