@@ -17,6 +17,7 @@ export interface Site {
   readonly app: RunningApp;
   readonly url: string;
   readonly sql: Sql;
+  readonly adminToken: string;
   /** What the processes of this site are given. */
   readonly env: Readonly<Record<string, string>>;
   readonly admin: (method: string, path: string, body?: unknown) => Promise<Answer>;
@@ -51,11 +52,13 @@ export const openSite = async (backend: Backend, given: Readonly<Record<string, 
     app,
     url,
     sql,
+    adminToken: credentials.CERT_ADMIN_TOKENS.split(':')[2] ?? '',
     env,
     admin: (method, at, body) => admin(url, method, at, body),
     tell: async (domain, eventType, rest) => {
       const answer = await send(url, eventBody(domain, eventType, rest));
-      if (answer.status !== 202) throw new Error(`an event was answered ${answer.status}: ${JSON.stringify(answer.body)}`);
+      if (answer.status !== 202)
+        throw new Error(`an event was answered ${answer.status}: ${JSON.stringify(answer.body)}`);
     },
     metrics: async () => (await fetch(`http://127.0.0.1:${app.metricsPort}/metrics`)).text(),
     close: async () => {
