@@ -29,7 +29,7 @@ const ms = (sql: Db['sql'], column: string) => sql`(extract(epoch from ${sql(col
  * earlier one of its alert is not delivered yet, so that a receiver hears of an alert in order.
  */
 export const claimDueNotices = async (
-  { sql }: Db,
+  { sql }: Pick<Db, 'sql'>,
   channel: string,
   { now, limit, leaseMs }: { readonly now: number; readonly limit: number; readonly leaseMs: number },
 ): Promise<Claimed[]> => {
@@ -59,7 +59,7 @@ export const releaseNotices = async ({ sql }: Db, rows: readonly Claimed[], now:
 };
 
 /** Names of the channels that have something due. */
-export const dueChannels = async ({ sql }: Db, now: number): Promise<string[]> => {
+export const dueChannels = async ({ sql }: Pick<Db, 'sql'>, now: number): Promise<string[]> => {
   const rows = await sql<{ channel: string }[]>`
     select distinct channel from certificate_notifications where next_attempt_at <= to_timestamp(${now} / 1000.0)`;
   return rows.map(({ channel }) => channel);

@@ -17,7 +17,7 @@ const ms = (tx: Tx | Sql, column: string) => tx`(extract(epoch from ${tx(column)
  * @param without ids to leave out, few
  */
 export const dueLooks = async (
-  { sql }: Db,
+  { sql }: Pick<Db, 'sql'>,
   { now, limit, without }: { readonly now: number; readonly limit: number; readonly without: readonly string[] },
 ): Promise<string[]> => {
   const rows = await sql<{ id: string }[]>`
