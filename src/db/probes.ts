@@ -14,7 +14,7 @@ export interface Claim {
 }
 
 /** Takes domains whose look is due, the longest due first, and lends them out; other claims of the same moment get others. */
-export const claimDue = async ({ sql }: Db, { now, leaseMs, limit }: Claim): Promise<string[]> => {
+export const claimDue = async ({ sql }: Pick<Db, 'sql'>, { now, leaseMs, limit }: Claim): Promise<string[]> => {
   const rows = await sql<{ id: string }[]>`
     with due as (
       select c.domain_id from domain_clocks c where c.probe_due_at <= to_timestamp(${now} / 1000.0)
@@ -49,6 +49,8 @@ export interface ProbeSubject extends Reach {
   readonly domain: string;
   /** Verified, routed and ended here: one that is looked at without being asked. */
   readonly routine: boolean;
+  /** Only full handshakes are wanted. */
+  readonly full: boolean;
   /** As decided at the last look, epoch ms; a claim does not change it. */
   readonly probeDueAt: number;
   /** Looks at a deployment that are still to come. */
@@ -82,7 +84,8 @@ export const loadSubjects = async ({ sql }: Db, ids: readonly string[]): Promise
   const [rows, addresses] = await Promise.all([
     sql<Omit<ProbeSubject, 'addresses'>[]>`
       select d.id, d.domain, ${reachColumns(sql)}, ${ms(sql, 'd.probe_due_at')} as "probeDueAt", d.probe_checks as "probeChecks",
-        d.verified and d.tls_mode = 'termination' and d.target_tunnel_id is not null as routine
+        d.probe_mode = 'full' as full,
+        d.verified and d.tls_mode = 'termination' and d.target_tunnel_id is not null and d.probe_mode <> 'off' as routine
       from custom_domains d where d.id = any(${[...ids]}::uuid[])`,
     addressRows(sql, ids),
   ]);
@@ -106,6 +109,8 @@ export const lockProbed = async (tx: Tx, ids: readonly string[]): Promise<(Probe
   return byDomain(rows, addresses);
 };
 
+const isHash = (ref: string | null): ref is string => ref !== null && ref.toLowerCase().startsWith('sha256:');
+
 /** The certificates these domains have had: those of applied events, and those served until the last success. */
 export const knownCertificates = async (
   tx: Tx,
@@ -125,7 +130,6 @@ export const knownCertificates = async (
     where o.certificate_ref is not null`;
   return new Map(
     [...Map.groupBy(rows, ({ id }) => id)].map(([id, its]) => {
-      const isHash = (ref: string | null): ref is string => ref !== null && ref.toLowerCase().startsWith('sha256:');
       const refs = new Set(its.flatMap(({ ref }) => (isHash(ref) ? [ref.toUpperCase()] : [])));
       const ends = new Set(its.flatMap(({ ref, end }) => (end === null || isHash(ref) ? [] : [end])));
       return [id, { refs, ends }];

@@ -78,7 +78,7 @@ describe('shareOf', () => {
       const tenth = Math.floor(shareOf(`site-${index}.example.net`) * 10);
       tenths.set(tenth, (tenths.get(tenth) ?? 0) + 1);
     }
-    expect([...tenths.keys()].sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(tenths.size).toBe(10);
     for (const count of tenths.values()) expect(Math.abs(count - 1000)).toBeLessThan(150);
   });
 });

@@ -9,6 +9,9 @@ import { type App, type Environment, startApp } from '../support/process.ts';
 import { type RedisOptions, startRedis, type TestRedis } from '../support/redis.ts';
 import { waitFor } from '../support/wait.ts';
 
+/** Tries that fail come round soon, and nothing is looked at that does not exist. */
+const quick = { CERT_EVENT_BASE_BACKOFF_SECONDS: '1', CERT_PROBE_FALLBACK_ENABLED: 'false' };
+
 /** Prints a figure that a test has measured. */
 export const report = (what: string, value: number): void => {
   process.stdout.write(`measured: ${what}: ${value.toFixed(1)}\n`);
@@ -82,7 +85,7 @@ export const openSite = async ({
     postgres: database.postgres,
     start: async (role, { env: more = {}, ready = true } = {}) => {
       const app = await startApp(role, {
-        env: { ...servers, ...credentials, CERT_EVENT_BASE_BACKOFF_SECONDS: '1', ...env, ...more },
+        env: { ...servers, ...credentials, ...quick, ...env, ...more },
         ready,
       });
       apps.push(app);

@@ -82,6 +82,7 @@ const openPipe = async (backend: Backend): Promise<Pipe> => {
     NOTAFTER_HOST: '127.0.0.1',
     NOTAFTER_DATA_DIR: dataDir,
     CERT_EVENT_BASE_BACKOFF_SECONDS: '1',
+    CERT_PROBE_FALLBACK_ENABLED: 'false',
   };
   const app = await startApp(
     parseConfig(env, () => ''),

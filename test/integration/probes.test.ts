@@ -122,17 +122,15 @@ const until = (url: string, domain: string, what: string, holds: (shown: Shown) 
     { timeoutMs: 20_000, intervalMs: 100, what },
   );
 
+const checkedAt = ({ domain }: Shown): number => Date.parse(String(domain['tls_last_checked_at'])) || 0;
 const looked = ({ domain }: Shown): boolean => domain['tls_last_checked_at'] !== null;
 
 /** Asks for a look and waits until it is saved. */
 const probeNow = async (url: string, domain: string): Promise<Shown> => {
-  const before = Date.parse(String((await show(url, domain)).domain['tls_last_checked_at'])) || 0;
+  const before = checkedAt(await show(url, domain));
   const { status, body } = await admin(url, 'POST', `/domains/${domain}/probe`);
   expect({ status, body }).toEqual({ status: 202, body: { ok: true, domain, queued: true } });
-  return until(url, domain, 'the look to be saved', (shown) => {
-    const at = shown.domain['tls_last_checked_at'];
-    return at !== null && Date.parse(String(at)) > before;
-  });
+  return until(url, domain, 'the look to be saved', (shown) => checkedAt(shown) > before);
 };
 
 /** Tells of a renewal, as the ACME client's hook does. */
