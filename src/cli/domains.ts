@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { starttlsProtocols } from '../lifecycle/served.ts';
+import { probeModes, starttlsProtocols } from '../lifecycle/served.ts';
 import { failurePolicies, tlsModes, tlsStatuses } from '../lifecycle/types.ts';
 import { probeDomain, type ProbeOptions } from './domain-probe.ts';
 import { forPerson, type Json, pathOf, printDomain, showDomain } from './domain-show.ts';
@@ -29,6 +29,7 @@ export interface PutOptions extends Json {
   readonly expiryWarnPercent?: number | false;
   readonly caDirectory?: string | false;
   readonly starttls?: string | false;
+  readonly probeMode?: string;
 }
 
 type Row = Readonly<Record<string, unknown>>;
@@ -63,8 +64,18 @@ const list = (io: CliIo, options: ListOptions): Promise<number> =>
 
 /** The body of a PUT: what is not given stays out of it, what is `--no-…` becomes null. */
 const settingsOf = (options: PutOptions): Row => {
-  const { verified, tlsMode, region, failurePolicy, orgId, probeAddress, starttls, expiryWarnPercent, caDirectory } =
-    options;
+  const {
+    verified,
+    tlsMode,
+    region,
+    failurePolicy,
+    orgId,
+    probeAddress,
+    starttls,
+    probeMode,
+    expiryWarnPercent,
+    caDirectory,
+  } = options;
   const all = {
     verified,
     tlsMode,
@@ -73,6 +84,7 @@ const settingsOf = (options: PutOptions): Row => {
     orgId,
     probeAddress,
     starttls,
+    probeMode,
     expiryWarnPercent,
     caDirectory,
   };
@@ -137,6 +149,9 @@ const addPut = (domains: Command, io: CliIo): Command =>
     .option('--no-probe-address', 'probe what the DNS says')
     .addOption(new Option('--starttls <protocol>', 'protocol to start TLS from').choices(starttlsProtocols))
     .option('--no-starttls', 'TLS from the first byte')
+    .addOption(
+      new Option('--probe-mode <mode>', 'auto; full: full handshakes only; off: only when asked').choices(probeModes),
+    )
     .option('--expiry-warn-percent <percent>', 'part of the lifetime, in percent, that counts as expiring', Number)
     .option('--no-expiry-warn-percent', 'by the rule for all')
     .option('--ca-directory <url>', 'directory of the CA, asked when to renew (RFC 9773)')

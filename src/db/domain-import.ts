@@ -31,7 +31,7 @@ interface Change {
 
 const shape = sql.raw(`
   id uuid, domain text, verification_token text, target_tunnel_id uuid, org_id text, verified boolean, last_verified_at timestamptz,
-  tls_mode text, region text, probe_address text[], starttls text, tls_status text, cert_failure_policy text,
+  tls_mode text, region text, probe_address text[], starttls text, probe_mode text, tls_status text, cert_failure_policy text,
   cert_retry_backoff_seconds int, cert_next_retry_at timestamptz, expiry_warn_percent int2, ca_directory text, ari_due_at timestamptz,
   tls_last_error text, renewal_due_at timestamptz, renewal_due_source text, look_due_at timestamptz, probe_due_at timestamptz,
   probe_failures int, at timestamptz`);
@@ -73,12 +73,13 @@ const insertNew = async (tx: OrmTx, rows: readonly object[]): Promise<string[]> 
   const withTokens = rows.map((row) => ({ ...row, verification_token: newVerificationToken() }));
   const made = await tx.execute<{ domain: string }>(sql`
     insert into custom_domains (id, domain, verification_token, target_tunnel_id, org_id, verified, last_verified_at, tls_mode, region,
-      probe_address, starttls, tls_status, cert_failure_policy, cert_retry_backoff_seconds, cert_next_retry_at, expiry_warn_percent,
+      probe_address, starttls, probe_mode, tls_status, cert_failure_policy, cert_retry_backoff_seconds, cert_next_retry_at, expiry_warn_percent,
       ca_directory, ari_due_at, tls_last_error, renewal_due_at, renewal_due_source, look_due_at, probe_due_at, probe_failures,
       created_at, updated_at)
     select id, domain, verification_token, target_tunnel_id, org_id, verified, last_verified_at, tls_mode, region,
-      probe_address, starttls, tls_status, cert_failure_policy, cert_retry_backoff_seconds, cert_next_retry_at, expiry_warn_percent,
-      ca_directory, ari_due_at, tls_last_error, renewal_due_at, renewal_due_source, look_due_at, probe_due_at, probe_failures, at, at
+      probe_address, starttls, probe_mode, tls_status, cert_failure_policy, cert_retry_backoff_seconds, cert_next_retry_at,
+      expiry_warn_percent, ca_directory, ari_due_at, tls_last_error, renewal_due_at, renewal_due_source, look_due_at, probe_due_at,
+      probe_failures, at, at
     from ${given(withTokens)}
     on conflict (domain) do nothing
     returning domain`);
@@ -90,7 +91,7 @@ const updateKnown = async (tx: OrmTx, rows: readonly object[]): Promise<void> =>
   await tx.execute(sql`
     update custom_domains d set
       target_tunnel_id = g.target_tunnel_id, org_id = g.org_id, verified = g.verified, last_verified_at = g.last_verified_at,
-      tls_mode = g.tls_mode, region = g.region, probe_address = g.probe_address, starttls = g.starttls, tls_status = g.tls_status,
+      tls_mode = g.tls_mode, region = g.region, probe_address = g.probe_address, starttls = g.starttls, probe_mode = g.probe_mode, tls_status = g.tls_status,
       cert_failure_policy = g.cert_failure_policy, cert_retry_backoff_seconds = g.cert_retry_backoff_seconds,
       cert_next_retry_at = g.cert_next_retry_at, expiry_warn_percent = g.expiry_warn_percent, ca_directory = g.ca_directory,
       ari_due_at = g.ari_due_at, tls_last_error = g.tls_last_error, renewal_due_at = g.renewal_due_at,

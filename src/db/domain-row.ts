@@ -29,6 +29,7 @@ const settingColumns = {
   region: null,
   probe_address: null,
   starttls: null,
+  probe_mode: 'auto',
   expiry_warn_percent: null,
   ca_directory: null,
   ari_due_at: null,
@@ -123,12 +124,13 @@ const or = <T>(given: T | undefined, kept: T): T => (given === undefined ? kept 
 const same = (one: unknown, two: unknown): boolean => JSON.stringify(one) === JSON.stringify(two);
 
 /** How the domain is reached, and whether it is looked at: after a change the old looks say nothing. */
-const reach = ({ verified, tls_mode, region, probe_address, starttls }: SettingState): unknown[] => [
+const reach = ({ verified, tls_mode, region, probe_address, starttls, probe_mode }: SettingState): unknown[] => [
   verified,
   tls_mode,
   region !== null,
   probe_address,
   starttls,
+  probe_mode,
 ];
 
 /** The columns that follow from the settings, at the moment they change. */
@@ -160,6 +162,7 @@ export const patched = (row: KnownColumns | null, patch: DomainPatch, clock: Clo
     region: or(patch.region, before.region),
     probe_address: or(patch.probeAddress, before.probe_address),
     starttls: or(patch.starttls, before.starttls),
+    probe_mode: or(patch.probeMode, before.probe_mode),
     expiry_warn_percent: or(patch.expiryWarnPercent, before.expiry_warn_percent),
     ca_directory: or(patch.caDirectory, before.ca_directory),
     cert_failure_policy: or(patch.failurePolicy, before.cert_failure_policy),

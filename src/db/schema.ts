@@ -1,4 +1,4 @@
-import type { Verdict } from '../lifecycle/served.ts';
+import type { ProbeMode, Verdict } from '../lifecycle/served.ts';
 import type {
   CallbackAction,
   CallbackClass,
@@ -81,6 +81,7 @@ export const customDomains = pgTable(
     drift_state: text('drift_state').$type<DriftState>(),
     drift_since: at('drift_since'),
     probe_due_at: at('probe_due_at').notNull().defaultNow(),
+    probe_mode: text('probe_mode').$type<ProbeMode>().notNull().default('auto'),
     probe_checks: smallint('probe_checks').notNull().default(0),
     probe_failures: integer('probe_failures').notNull().default(0),
     expiry_warn_percent: smallint('expiry_warn_percent'),

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { probeDepths, starttlsProtocols, verdicts } from '../lifecycle/served.ts';
+import { probeDepths, probeModes, starttlsProtocols, verdicts } from '../lifecycle/served.ts';
 import {
   driftStates,
   eventTypes,
@@ -48,6 +48,7 @@ export const domainRow = v.pipe(
     drift_state: word(driftStates),
     drift_since: maybeAt,
     probe_due_at: at,
+    probe_mode: v.picklist(probeModes),
     probe_checks: v.number(),
     probe_failures: v.number(),
     expiry_warn_percent: v.nullable(v.number()),

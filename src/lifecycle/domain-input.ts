@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { normalizeDomain } from './domain-name.ts';
-import { starttlsProtocols } from './served.ts';
+import { probeModes, starttlsProtocols } from './served.ts';
 import { failurePolicies, tlsModes } from './types.ts';
 
 const oneOf = <const T extends readonly string[]>(values: T) =>
@@ -78,6 +78,7 @@ const settings = {
   orgId: v.optional(v.nullable(orgName)),
   probeAddress: v.optional(v.nullable(probeAddresses)),
   starttls: v.optional(v.nullable(oneOf(starttlsProtocols))),
+  probeMode: v.optional(oneOf(probeModes)),
   expiryWarnPercent: v.optional(v.nullable(percent)),
   caDirectory: v.optional(v.nullable(directoryUrl)),
 };

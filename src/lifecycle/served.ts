@@ -35,6 +35,11 @@ export type StarttlsProtocol = (typeof starttlsProtocols)[number];
 export const probeDepths = ['fetch', 'full'] as const;
 export type ProbeDepth = (typeof probeDepths)[number];
 
+/** How a domain is looked at: `auto` fetches certificates and makes full handshakes where needed, `full` makes full ones only,
+ * `off` looks only when asked. */
+export const probeModes = ['auto', 'full', 'off'] as const;
+export type ProbeMode = (typeof probeModes)[number];
+
 /** A served leaf and what stands behind it. Times are epoch milliseconds. */
 export interface ServedCertificate {
   /** `sha256:` and 64 upper-case hex digits over the leaf's DER, as events have it. */

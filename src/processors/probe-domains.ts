@@ -51,8 +51,8 @@ const lookAtAll = async (
   let told = false;
   const found = await Promise.all(
     subjects.map(async (subject): Promise<Found | null> => {
-      const { domain, probeAddress, starttls, probeChecks } = subject;
-      const depth = asked || probeChecks > 0 ? 'full' : 'fetch';
+      const { domain, probeAddress, starttls, probeChecks, full } = subject;
+      const depth = asked || full || probeChecks > 0 ? 'full' : 'fetch';
       try {
         const result = await prober.probe({ domain, probeAddress, starttls, depth, known: known(subject) });
         for (const { verdict } of result.fault === null ? result.looks : [result.fault])

@@ -10,6 +10,8 @@ export interface DemoDomain {
   readonly orgId: string;
   readonly verified: boolean;
   readonly tlsMode: 'termination' | 'passthrough';
+  /** Made-up names have no servers to look at. */
+  readonly probeMode: 'off';
   readonly region: string | null;
   readonly failurePolicy: 'standard' | 'strict' | 'hold';
 }
@@ -199,6 +201,7 @@ const domainOf = (index: number, story: Story, random: Random): DemoDomain => {
     orgId,
     verified: true,
     tlsMode: story === 'passthrough' ? 'passthrough' : 'termination',
+    probeMode: 'off',
     region: story === 'unrouted' ? null : pick(random, regions),
     failurePolicy: pick(random, policies),
   };
