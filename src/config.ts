@@ -49,7 +49,7 @@ export const variables = {
   },
   NOTAFTER_DNS_SERVERS: {
     rule: servers,
-    about: 'Name servers for domain verification, comma list of address[:port]. Unset: those of the system.',
+    about: 'Name servers for verification, probes and CAs, comma list of address[:port]. Unset: those of the system.',
   },
   CERT_EVENT_INGEST_TOKEN: {
     rule: secret,
@@ -113,7 +113,8 @@ export const variables = {
   CERT_WORKER_INTERVAL_SECONDS: {
     rule: integer(1, 86_400),
     default: '300',
-    about: 'Seconds between sweeps for due probes and for statuses, deadlines and alerts that time changes.',
+    about:
+      'Longest time in seconds between sweeps for due probes, statuses, deadlines and alerts; 15 at most, so that looks at a deployment are punctual.',
   },
   CERT_PROBE_FALLBACK_ENABLED: {
     rule: flag,

@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Ctx } from '../../src/context.ts';
 import { claimDue, loadSubjects } from '../../src/db/probes.ts';
@@ -10,6 +9,7 @@ import { probeDomains } from '../../src/processors/probe-domains.ts';
 import { probeSweep } from '../../src/processors/probe-sweep.ts';
 import { createTestApi, domainOf, type TestApi } from '../support/api.ts';
 import { lookAt } from '../support/looks.ts';
+import { waitFor } from '../support/wait.ts';
 
 const minute = 60_000;
 const now = Date.UTC(2026, 4, 1, 12);
@@ -178,7 +178,7 @@ describe('a job', () => {
         return good();
       }),
     );
-    while (waiting < 50) await nextTurn();
+    await waitFor(() => waiting === 50);
     expect(await api.db.sql`update custom_domains set updated_at = now() returning id`).toHaveLength(50);
     gate.resolve();
     expect(await running).toMatchObject({ note: { saved: 50 } });
