@@ -146,7 +146,7 @@ export const variables = {
   CERT_PROBE_FULL_ONLY: {
     rule: flag,
     default: 'false',
-    about: 'Make every probe a full handshake, so that servers log no half-open ones; ten times the work.',
+    about: 'Make every probe a full handshake, so that servers log no half-open ones; about five times the work.',
   },
   CERT_PROBE_DRIFT_GRACE_SECONDS: {
     rule: integer(0, 604_800),
