@@ -18,6 +18,8 @@ import { groupCommit } from '../queues/group-commit.ts';
 import { onDatabase } from './on-database.ts';
 import type { WorkTools } from './tools.ts';
 
+type Tools = Pick<WorkTools, 'notify' | 'random' | 'stopping'>;
+
 const atOnce = 16;
 const parallel = 8;
 // Two rounds of tries, each with its own deadline of 10 s, and time to write down how they ended.
@@ -26,7 +28,7 @@ const savePatienceMs = 20_000;
 // Another process may know a channel that this one does not yet, or no longer: while versions change hands.
 const unknownGraceMs = 600_000;
 
-const tryOne = async (ctx: Ctx, { random }: WorkTools, channel: Channel, row: Claimed): Promise<Tried> => {
+const tryOne = async (ctx: Ctx, { random }: Tools, channel: Channel, row: Claimed): Promise<Tried> => {
   const started = ctx.now();
   const delivery = await channel.send(row);
   const at = ctx.now();
@@ -40,7 +42,7 @@ const tryOne = async (ctx: Ctx, { random }: WorkTools, channel: Channel, row: Cl
 };
 
 /** Tries all rows, some at a time, and writes each outcome as soon as it is known; those that end together share a transaction. */
-const tryAll = async (ctx: Ctx, tools: WorkTools, channel: Channel, rows: readonly Claimed[]): Promise<void> => {
+const tryAll = async (ctx: Ctx, tools: Tools, channel: Channel, rows: readonly Claimed[]): Promise<void> => {
   const options = { maxSize: atOnce, limit: atOnce, lanes: 1, patienceMs: savePatienceMs };
   const saver = groupCommit<Tried, true>(options, async (tried) => {
     await onDatabase(() => saveTried(ctx.db, tried, ctx.now()));
@@ -61,7 +63,7 @@ const tryAll = async (ctx: Ctx, tools: WorkTools, channel: Channel, rows: readon
 };
 
 /** Delivers what is due on one channel until nothing is. @returns how many were tried. */
-const drain = async (ctx: Ctx, tools: WorkTools, channel: Channel): Promise<number> => {
+const drain = async (ctx: Ctx, tools: Tools, channel: Channel): Promise<number> => {
   for (let tried = 0; ;) {
     if (tools.stopping.aborted) return tried;
     const claim = { now: ctx.now(), limit: atOnce, leaseMs };
@@ -76,7 +78,7 @@ const drain = async (ctx: Ctx, tools: WorkTools, channel: Channel): Promise<numb
  * Delivers notifications of one channel. A process has one such run for each channel; a further job has the run look once
  * more before it ends, so that nothing put into the outbox meanwhile waits for the clock.
  */
-export const deliverer = (ctx: Ctx, tools: WorkTools) => {
+export const deliverer = (ctx: Ctx, tools: Tools) => {
   const runs = new Map<string, { again: boolean }>();
   return async ({ channel: name }: Payload<'deliver'>): Promise<Outcome> => {
     const channel = tools.notify.channels.get(name);
@@ -116,7 +118,7 @@ export const deliverDue = async (ctx: Ctx): Promise<Outcome> => {
 };
 
 /** Tells receivers that forget alerts again what fires. What fails is told again the next time. */
-export const refreshAlerts = async (ctx: Ctx, { notify, stopping }: WorkTools): Promise<Outcome> => {
+export const refreshAlerts = async (ctx: Ctx, { notify, stopping }: Tools): Promise<Outcome> => {
   let told = 0;
   for (const { name, refresh } of notify.channels.values()) {
     if (refresh === undefined) continue;

@@ -8,13 +8,15 @@ import type { Outcome } from '../queues/catalog.ts';
 import { onDatabase } from './on-database.ts';
 import type { WorkTools } from './tools.ts';
 
+type Tools = Pick<WorkTools, 'notify' | 'stopping'>;
+
 const batch = 500;
 // A run that takes longer makes room for other jobs and goes on in a new one.
 const runMs = 20_000;
 const retryMs = 50;
 const retries = 40;
 
-const limitsOf = ({ config, now }: Ctx, { notify }: WorkTools): SettleLimits => ({
+const limitsOf = ({ config, now }: Ctx, { notify }: Tools): SettleLimits => ({
   now: now(),
   warnDays: config.CERT_EXPIRY_WARN_DAYS,
   slaWarningHours: config.CERT_RENEWAL_SLA_WARNING_HOURS,
@@ -24,7 +26,7 @@ const limitsOf = ({ config, now }: Ctx, { notify }: WorkTools): SettleLimits => 
   routing: notify.routing,
 });
 
-const settleOnce = (ctx: Ctx, tools: WorkTools, ids: readonly string[]): Promise<Settlement[]> =>
+const settleOnce = (ctx: Ctx, tools: Tools, ids: readonly string[]): Promise<Settlement[]> =>
   ctx.db.sql.begin(async (tx) => {
     const limits = limitsOf(ctx, tools);
     const since = limits.now - Math.max(limits.alertCooldownMs, limits.runbookCooldownMs);
@@ -35,12 +37,7 @@ const settleOnce = (ctx: Ctx, tools: WorkTools, ids: readonly string[]): Promise
   });
 
 /** Settles what it can: a domain that undoes its transaction is found by halving, and left out of this run. */
-const settleAll = async (
-  ctx: Ctx,
-  tools: WorkTools,
-  ids: readonly string[],
-  without: string[],
-): Promise<Settlement[]> => {
+const settleAll = async (ctx: Ctx, tools: Tools, ids: readonly string[], without: string[]): Promise<Settlement[]> => {
   try {
     return await onDatabase(() => settleOnce(ctx, tools, ids));
   } catch (fault) {
@@ -63,7 +60,7 @@ const settleAll = async (
  * what has to be said goes into the outbox in the same transaction. It goes on until nothing is due; domains that others
  * have locked are waited for.
  */
-export const settler = (ctx: Ctx, tools: WorkTools) => async (): Promise<Outcome> => {
+export const settler = (ctx: Ctx, tools: Tools) => async (): Promise<Outcome> => {
   const started = ctx.now();
   const without: string[] = [];
   let [domains, idle] = [0, 0];
