@@ -71,7 +71,7 @@ const drainOne = async (
     await fill(storeOf(subject, infrastructure, database), database, count);
     const before = { worker: 0, ...infrastructure.cpu() };
     const startedAt = Date.now();
-    const worker = await startRole(subject, 'work', infrastructure, database, profiles);
+    const worker = await startRole(subject, 'work', infrastructure, database, { profiles });
     await untilApplied(sql, 600_000);
     const cpu = cpuPerEvent(before, { worker: cpuOf(worker.pid), ...infrastructure.cpu() }, count);
     const mb = rssOf(worker.pid);

@@ -9,6 +9,7 @@ import { ingest } from './ingest.ts';
 import { memory } from './memory.ts';
 import { offered } from './offered.ts';
 import { installPeers } from './peer-install.ts';
+import { probeScale } from './probe-scale.ts';
 import { probe } from './probe.ts';
 import { hottest } from './profile.ts';
 import type { Case, Options } from './run.ts';
@@ -28,7 +29,7 @@ const usage = `npm run bench -- [options]
 
 const cases: Readonly<Record<string, Case>> = { ingest, drain, e2e, offered, memory };
 /** Cases that go through their rounds by themselves. */
-const once: Readonly<Record<string, Case>> = { probe, scale };
+const once: Readonly<Record<string, Case>> = { probe, 'probe-scale': probeScale, scale };
 const usual = ['ingest', 'drain', 'e2e', 'offered'];
 
 const { values: args } = parseArgs({

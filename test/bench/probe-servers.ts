@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { requireBinary } from '../support/binaries.ts';
@@ -12,6 +12,7 @@ const addressCount = 8;
 const decade = 10 * 365 * 86_400_000;
 
 export interface Site {
+  /** Served, and so is every name right below it. */
   readonly domain: string;
   /** `address:port` */
   readonly address: string;
@@ -23,15 +24,14 @@ export interface TlsServers {
   readonly stop: () => Promise<void>;
 }
 
-const p384 = (): string =>
-  generateKeyPairSync('ec', { namedCurve: 'secp384r1' }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+const pem = (key: KeyObject): string => key.export({ type: 'pkcs8', format: 'pem' }).toString();
 
-const authority = (commonName: string, issuer: Identity | null): Identity =>
-  makeCertificate({ commonName, issuer, isCa: true, key: p384(), notAfter: Date.now() + decade });
+const authority = (commonName: string, issuer: Identity | null, key: KeyObject): Identity =>
+  makeCertificate({ commonName, issuer, isCa: true, key: pem(key), notAfter: Date.now() + decade });
 
 const serverBlock = ({ domain, address }: Site, folder: string): string => {
   const file = path.join(folder, domain);
-  return `server { listen ${address} ssl; server_name ${domain}; ssl_certificate ${file}.pem; ssl_certificate_key ${file}.key; }`;
+  return `server { listen ${address} ssl; server_name .${domain}; ssl_certificate ${file}.pem; ssl_certificate_key ${file}.key; }`;
 };
 
 const nginxConfig = (folder: string, servers: readonly string[]): string => `
@@ -52,19 +52,21 @@ http {
 `;
 
 /**
- * nginx with a thousand names, each with a P-256 leaf of its own under a P-384 intermediate and root, as Let's Encrypt issues them,
- * spread over eight loopback addresses.
+ * nginx with a thousand names, each with a P-256 leaf of its own under a P-384 intermediate and an RSA root of 4,096 bits, as Let's
+ * Encrypt issues them; spread over eight loopback addresses.
  */
 export const startTlsServers = async (parent: string): Promise<TlsServers> => {
   const folder = path.join(parent, 'nginx');
   mkdirSync(folder);
   const nginx = requireBinary('nginx');
-  const root = authority('Bench Root', null);
-  const intermediate = authority('Bench Intermediate', root);
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 4096 });
+  const p384 = generateKeyPairSync('ec', { namedCurve: 'secp384r1' });
+  const root = authority('Bench Root', null, rsa.privateKey);
+  const intermediate = authority('Bench Intermediate', root, p384.privateKey);
   const port = await freePort();
   const sites = Array.from({ length: nameCount }, (_, index): Site => {
     const site = { domain: `shop-${index}.bench.test`, address: `127.0.0.${2 + (index % addressCount)}:${port}` };
-    const leaf = makeCertificate({ names: [site.domain], issuer: intermediate });
+    const leaf = makeCertificate({ names: [site.domain, `*.${site.domain}`], issuer: intermediate });
     writeFileSync(path.join(folder, `${site.domain}.pem`), leaf.cert + intermediate.cert);
     writeFileSync(path.join(folder, `${site.domain}.key`), leaf.key, { mode: 0o600 });
     return site;

@@ -5,7 +5,7 @@ export const ledgerRows = 5_000_000;
 const orgs = 1000;
 
 /** Runs `load` without triggers and without indexes but the primary key, and makes the indexes anew afterwards. */
-const bulk = async (sql: TransactionSql, table: string, load: () => Promise<unknown>): Promise<void> => {
+export const bulk = async (sql: TransactionSql, table: string, load: () => Promise<unknown>): Promise<void> => {
   const indexes = await sql<{ name: string; definition: string }[]>`
     select indexname as name, indexdef as definition from pg_indexes where tablename = ${table} and indexname not like '%\\_pkey'`;
   await sql.unsafe(`alter table ${table} disable trigger user`);

@@ -76,7 +76,7 @@ export const startRole = async (
   role: 'serve' | 'work',
   infrastructure: Infrastructure,
   database: Database,
-  profiles: string | null = null,
+  { profiles = null, env: added = {} }: { profiles?: string | null; env?: Readonly<Record<string, string>> } = {},
 ): Promise<Role> => {
   const { args, env } = command(subject, role, infrastructure);
   const [port, metricsPort] = [await freePort(), await freePort()];
@@ -86,6 +86,7 @@ export const startRole = async (
       HOME: process.env.HOME ?? '/',
       ...serverEnv,
       ...env,
+      ...added,
       DATABASE_URL: database.url,
       PORT: String(port),
       CERT_METRICS_PORT: String(metricsPort),
@@ -112,8 +113,8 @@ export const startSubject = async (
 ): Promise<Running> => {
   const database = await infrastructure.fresh();
   // One after the other: the first brings the schema of the queues up to date.
-  const api = await startRole(subject, 'serve', infrastructure, database, profiles);
-  const work = worker ? await startRole(subject, 'work', infrastructure, database, profiles) : null;
+  const api = await startRole(subject, 'serve', infrastructure, database, { profiles });
+  const work = worker ? await startRole(subject, 'work', infrastructure, database, { profiles }) : null;
   return {
     database,
     api,
