@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readGauges } from '../../src/db/gauges.ts';
-import { customDomains, events } from '../../src/db/schema.ts';
+import { countSilentSources, readGauges } from '../../src/db/gauges.ts';
+import { certSources, customDomains, events } from '../../src/db/schema.ts';
 import { renderMetrics } from '../../src/http/metrics-collect.ts';
 import { tlsStatuses } from '../../src/lifecycle/types.ts';
 import { createTestApi, domainOf, eventOf, type TestApi } from '../support/api.ts';
@@ -105,5 +105,26 @@ describe('gauges', () => {
     expect(sampleOf(stale, 'fdt_cert_events_pending_total')).toBe(2);
     await api.db.sql`alter table event_counts_away rename to event_counts`;
     expect(sampleOf(await renderMetrics(api.ctx), 'fdt_cert_metrics_generated_at_seconds')).toBe((now + hour) / 1000);
+  });
+
+  it('count sources that are silent for longer than is usual for them', async () => {
+    const day = 24 * hour;
+    // First and last event in days before now, and how many there were.
+    const sources: readonly (readonly [name: string, first: number, last: number, total: number])[] = [
+      ['steady', 90, 0.5, 100],
+      ['silent', 90, 4, 100],
+      ['slow', 90, 20, 10],
+      ['new', 3, 2, 5],
+      ['burst', 10, 9.99, 50],
+      ['gone', 200, 60, 100],
+    ];
+    for (const [source, first, last, events_total] of sources) {
+      await api.db.orm.insert(events).values(eventOf(now - first * day, { source, domain: `${source}.example` }));
+      await api.db.orm
+        .insert(certSources)
+        .values({ source, cluster_id: '', events_total, last_seen_at: new Date(now - last * day) });
+    }
+    expect(await countSilentSources(api.db, now)).toBe(1);
+    expect(await countSilentSources(api.db, now + 8 * day)).toBe(3);
   });
 });

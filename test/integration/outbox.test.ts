@@ -184,7 +184,7 @@ describe('delivering', () => {
     await expiring('a.example');
     const claim = () => claimDueNotices(api.db, 'chat', { now: api.ctx.now(), limit: 16, leaseMs: 30_000 });
     const both = await Promise.all([claim(), claim()]);
-    expect(both.map((rows) => rows.length).toSorted()).toEqual([0, 1]);
+    expect(both.flat()).toHaveLength(1);
     later(30_000);
     expect(await claim()).toHaveLength(1);
   });

@@ -1,0 +1,114 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { CliIo } from '../../src/cli/io.ts';
+import { notificationsCommand } from '../../src/cli/notifications.ts';
+import type { Role } from '../../src/config-rules.ts';
+import { notificationAttempts, notifications, type NotificationStatus } from '../../src/db/schema-served.ts';
+import { notificationRoutes } from '../../src/http/notifications.ts';
+import { createTestApi, idAt, type TestApi, tokenOf } from '../support/api.ts';
+
+const now = Date.UTC(2026, 4, 1, 12);
+const hour = 3_600_000;
+
+let api: TestApi;
+beforeAll(async () => {
+  api = await createTestApi([notificationRoutes()], now);
+});
+afterAll(() => api.close());
+beforeEach(() => api.db.sql`truncate certificate_notifications, notification_attempts`);
+
+const insert = async (status: NotificationStatus, at = now - hour): Promise<string> => {
+  const [id, time] = [idAt(at), new Date(at)];
+  await api.db.orm.insert(notifications).values({
+    id,
+    kind: 'alert',
+    action: 'fire',
+    alert_key: `${id}:tls_error`,
+    cycle: 'none',
+    class: 'tls_error',
+    severity: 'critical',
+    route: 'ticket',
+    channel: 'chat',
+    domain_id: id,
+    domain: 'a.example',
+    summary: 'a.example: TLS error',
+    body: {},
+    status,
+    tries: 1,
+    last_error: status === 'sent' ? null : 'the receiver answered 500',
+    fired_at: time,
+    created_at: time,
+    updated_at: time,
+  });
+  await api.db.orm.insert(notificationAttempts).values({
+    notification_id: id,
+    attempt: 1,
+    delivered: status === 'sent',
+    status: status === 'sent' ? 200 : 500,
+    error: status === 'sent' ? null : 'the receiver answered 500',
+    duration_ms: 12,
+    created_at: time,
+  });
+  return id;
+};
+
+const run = async (
+  args: readonly string[],
+  { columns = null, role = 'operator' }: { columns?: number | null; role?: Role } = {},
+) => {
+  const [out, err]: [string[], string[]] = [[], []];
+  const io: CliIo = {
+    env: { NOTAFTER_URL: 'http://notafter.test', NOTAFTER_TOKEN: tokenOf(role) },
+    now: () => now,
+    stdout: (line) => void out.push(line),
+    stderr: (line) => void err.push(line),
+    fetch: async (input, init) => api.app.request(new Request(input, init)),
+    columns,
+    progress: null,
+  };
+  process.exitCode = 0;
+  await notificationsCommand(io).parseAsync([...args], { from: 'user' });
+  const code = process.exitCode;
+  process.exitCode = 0;
+  return { code, out, err };
+};
+
+describe('notafter notifications', () => {
+  it('lists them for people and for programs', async () => {
+    const dead = await insert('dead');
+    await insert('sent');
+    const people = await run(['list'], { columns: 200 });
+    expect(people.out.join('\n')).toContain(dead);
+    expect(people.out.at(-1)).toBe('0 pending, 0 failed, 1 sent, 1 dead');
+    const [json = ''] = (await run(['list', '--status', 'dead', '--since', '2h', '--class', 'tls_error'])).out;
+    expect(JSON.parse(json)).toMatchObject({ notifications: [{ id: dead }], stats: { dead: 1, sent: 0 } });
+  });
+
+  it('shows one with its tries', async () => {
+    const id = await insert('dead');
+    const { code, out } = await run(['show', id], { columns: 160 });
+    expect(code).toBe(0);
+    expect(out.join('\n')).toMatch(
+      /a\.example: TLS error[^]*status +dead[^]*failed +500 +12 ms +the receiver answered 500/,
+    );
+    expect(await run(['show', idAt(now)])).toMatchObject({ code: 1 });
+  });
+
+  it('requeues by id and by filter', async () => {
+    const [one, two] = [await insert('dead'), await insert('dead')];
+    expect((await run(['requeue', one], { columns: 100 })).out).toEqual([`${one} is pending again`]);
+    const dry = await run(['requeue', '--all', '--channel', 'chat', '--dry-run', '--until', '2026-05-01T12:00:00Z']);
+    expect(JSON.parse(dry.out[0] ?? '')).toMatchObject({ dryRun: true, requeued: 0, ids: [two] });
+    expect((await run(['requeue', '--all', '--since', '3h'], { columns: 100 })).out).toEqual(['1 of 1 requeued']);
+    expect((await run(['requeue', one])).code).toBe(1);
+  });
+
+  it.each([
+    ['neither ids nor all', ['requeue'], 'operator'],
+    ['both', ['requeue', idAt(now), '--all'], 'operator'],
+    ['a role that may not', ['requeue', '--all'], 'viewer'],
+  ] as const)('refuses %s', async (_, args, role) => {
+    const { code, err } = await run(args, { role });
+    expect(code).toBe(1);
+    expect(err).toHaveLength(1);
+  });
+});
