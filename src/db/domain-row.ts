@@ -42,6 +42,8 @@ const settingColumns = {
   renewal_due_source: null,
   look_due_at: null,
   probe_failures: 0,
+  drift_state: null,
+  drift_since: null,
 } as const satisfies Partial<DomainRow>;
 
 const stateColumns = {
@@ -183,6 +185,8 @@ export const patched = (row: KnownColumns | null, patch: DomainPatch, clock: Clo
     last_verified_at: next.verified && !before.verified ? new Date(clock.now) : before.last_verified_at,
     probe_due_at: moved ? new Date(clock.now) : before.probe_due_at,
     probe_failures: moved ? 0 : before.probe_failures,
+    drift_state: moved ? null : before.drift_state,
+    drift_since: moved ? null : before.drift_since,
     ari_due_at: next.ca_directory === null ? null : (before.ari_due_at ?? new Date(clock.now)),
   };
 };

@@ -264,6 +264,10 @@ describe.each(['redis', 'postgres'])('probes with queues in %s', (backend) => {
     await register(stage.url, domain, { probeAddress });
     const shown = await until(stage.url, domain, 'the first look', looked);
     expect(shown.domain).toMatchObject({ drift_state: 'addresses_differ', observed_certificate_ref: one.ref });
+    await admin(stage.url, 'PUT', `/domains/${domain}`, { region: null });
+    expect((await show(stage.url, domain)).domain).toMatchObject({ tls_status: 'pending_route', drift_state: null });
+    await admin(stage.url, 'PUT', `/domains/${domain}`, { region: 'eu' });
+    await until(stage.url, domain, 'drift again', ({ domain: row }) => row['drift_state'] === 'addresses_differ');
     expect(shown.addresses).toMatchObject([
       { address: first.address, certificate_ref: one.ref },
       { address: second.address, certificate_ref: two.ref },
