@@ -356,3 +356,28 @@ describe('probes that are turned off', () => {
     }
   });
 });
+
+describe('a stop while servers do not answer', () => {
+  it('cuts looks off, ends soon, and leaves their domains due again', async () => {
+    const stage = await openStage('postgres');
+    let open = true;
+    try {
+      const held: Socket[] = [];
+      const tarpit = createTcp((socket) => void held.push(socket.on('error', () => undefined)));
+      const port = await listen(tarpit, '127.0.0.1', 0);
+      const domain = await register(stage.url, 'tarpit.example.test', { probeAddress: `127.0.0.1:${port}` });
+      await waitFor(() => held.length > 0, { what: 'the look' });
+      const started = performance.now();
+      await stage.app.stop();
+      open = false;
+      expect(performance.now() - started).toBeLessThan(6000);
+      const [row] = await stage.sql`
+        select d.tls_fault, d.probe_failures, c.probe_due_at < now() + interval '2 minutes' as soon
+        from custom_domains d join domain_clocks c on c.domain_id = d.id where d.domain = ${domain}`;
+      expect(row).toEqual({ tls_fault: null, probe_failures: 0, soon: true });
+      for (const socket of held) socket.destroy();
+    } finally {
+      await closeStage({ ...stage, ...(open ? {} : { app: { ...stage.app, stop: () => Promise.resolve() } }) });
+    }
+  });
+});
