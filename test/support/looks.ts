@@ -154,20 +154,18 @@ export const anyDomain: fc.Arbitrary<ProbedDomain> = fc.record({
         ? emptyState
         : { ...emptyState, ...renewedTo(name, now - at), lastEventType: type, lastEventAt: at },
     ),
-  served: fc
-    .tuple(fc.boolean(), names, fc.option(someVerdict), moment)
-    .map(([seen, name, fault, checkedAt]) =>
-      seen
-        ? {
-            certificateRef: refOf(name),
-            notBefore: now - day,
-            notAfter: now + 60 * day,
-            fault,
-            faultError: fault,
-            checkedAt,
-          }
-        : neverServed,
-    ),
+  served: fc.tuple(fc.boolean(), names, fc.option(someVerdict), moment).map(([seen, name, fault, checkedAt]) =>
+    seen
+      ? {
+          certificateRef: refOf(name),
+          notBefore: now - day,
+          notAfter: now + 60 * day,
+          fault,
+          faultError: fault,
+          checkedAt,
+        }
+      : neverServed,
+  ),
   window: fc.constant(null),
   clocks: fc.record({
     tlsStatus: fc.constant('issued' as const),
