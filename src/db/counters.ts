@@ -35,6 +35,16 @@ export const raiseCounters = async (tx: Tx, samples: readonly Sample[]): Promise
     on conflict (name, labels) do update set value = counters.value + excluded.value`;
 };
 
+/** Begins counters at nothing, so that a rate sees their first step as well. */
+export const startCounters = async ({ sql }: Pick<Db, 'sql'>, samples: readonly Sample[]): Promise<void> => {
+  await sql`
+    insert into counters (name, labels, value)
+    select u.name, u.labels, 0
+    from unnest(${samples.map(({ name }) => name)}::text[], ${samples.map(({ labels }) => labelText(labels))}::text[]) as u(name, labels)
+    order by u.name, u.labels
+    on conflict (name, labels) do nothing`;
+};
+
 /** What the counters have come to. */
 export const readCounters = async ({ sql }: Pick<Db, 'sql'>): Promise<(Sample & { readonly value: number })[]> => {
   const rows = await sql<{ name: CounterName; labels: string; value: number }[]>`

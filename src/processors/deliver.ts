@@ -1,5 +1,6 @@
 import type { Ctx } from '../context.ts';
 import { firingPages } from '../db/alerts.ts';
+import { type Sample, startCounters } from '../db/counters.ts';
 import {
   claimDueNotices,
   type Claimed,
@@ -108,8 +109,24 @@ export const deliverer = (ctx: Ctx, tools: Tools) => {
   };
 };
 
+const outcomes = ({ notify }: Pick<WorkTools, 'notify'>): Sample[] =>
+  [...notify.channels.keys()].flatMap((channel) =>
+    ['sent', 'failed', 'dead'].map(
+      (result) => ({ name: 'fdt_cert_notifications_total', labels: { channel, result } }) as const,
+    ),
+  );
+
 /** Finds the channels with something due: first tries that no kick announced, and all that are to be tried again. */
-export const deliverDue = async (ctx: Ctx): Promise<Outcome> => {
+export const deliverDue = (ctx: Ctx, tools: Pick<WorkTools, 'notify'>) => {
+  let counting = false;
+  return async (): Promise<Outcome> => {
+    if (!counting) await onDatabase(() => startCounters(ctx.db, outcomes(tools)));
+    counting = true;
+    return kickDue(ctx);
+  };
+};
+
+const kickDue = async (ctx: Ctx): Promise<Outcome> => {
   const now = ctx.now();
   const channels = await onDatabase(() => dueChannels(ctx.db, now));
   if (channels.length > 0) ctx.queues.kickDelivery(channels);

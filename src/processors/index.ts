@@ -19,7 +19,7 @@ export const handlersFor = (ctx: Ctx, tools: WorkTools): Handlers => ({
   'ari-refresh': () => ariRefresh(ctx, tools.ari),
   'settle-domains': settler(ctx, tools),
   deliver: deliverer(ctx, tools),
-  'deliver-due': () => deliverDue(ctx),
+  'deliver-due': deliverDue(ctx, tools),
   'refresh-alerts': () => refreshAlerts(ctx, tools),
   'compact-counts': async () => {
     await compactCounts(ctx.db);

@@ -324,6 +324,9 @@ describe.each(backends)('on %s', (backend) => {
     expect(before.some((line) => line.startsWith('fdt_cert_notifications_total{channel="other",result="dead"}'))).toBe(
       true,
     );
+    // A channel is counted from nothing on, so that a rate sees its first failure.
+    for (const result of ['sent', 'failed', 'dead'])
+      expect(valueOf(`fdt_cert_notifications_total{channel="other",result="${result}"}`)).toBeGreaterThanOrEqual(0);
     await site.sql`
       insert into custom_domains (id, domain, verified, verification_token, tls_status, look_due_at)
       select gen_random_uuid(), 'm' || n || '.example', true, 'x', 'pending_route', now() from generate_series(1, 1000) n`;
