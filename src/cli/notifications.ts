@@ -146,9 +146,10 @@ const bulkBody = (options: RequeueOptions, now: number): Record<string, unknown>
 
 const requeue = (io: CliIo, ids: readonly string[], options: RequeueOptions): Promise<number> =>
   withApi(io, 'notifications requeue', async (api) => {
-    if (ids.length > 0 === (options.all === true)) throw new CommandError('give the ids of notifications, or --all');
+    const byFilter = options.all === true || Object.keys(filtersOf(options, io.now())).length > 0;
+    if (ids.length > 0 === byFilter) throw new CommandError('give the ids of notifications, a filter, or --all');
     const people = readBy(io, options.json) !== null;
-    if (options.all === true) {
+    if (byFilter) {
       const { body } = await api.expect('POST', `${path}/requeue`, { body: bulkBody(options, io.now()) });
       const { requeued, attempted } = body;
       io.stdout(people ? `${printable(requeued)} of ${printable(attempted)} requeued` : JSON.stringify(body));
@@ -186,7 +187,7 @@ export const notificationsCommand = (io: CliIo): Command => {
       .command('requeue')
       .description('deliver dead or failed notifications again, by id or all that the filters let through')
       .argument('[ids...]', 'ids of notifications')
-      .option('--all', 'the oldest dead ones that the filters let through'),
+      .option('--all', 'the oldest dead ones, without a filter'),
     ['dead', 'failed'],
   )
     .addOption(new Option('--limit <n>', 'most that are requeued at once').argParser(upTo(most)).default(100))

@@ -96,14 +96,15 @@ describe('notafter notifications', () => {
   it('requeues by id and by filter', async () => {
     const [one, two] = [await insert('dead'), await insert('dead')];
     expect((await run(['requeue', one], { columns: 100 })).out).toEqual([`${one} is pending again`]);
-    const dry = await run(['requeue', '--all', '--channel', 'chat', '--dry-run', '--until', '2026-05-01T12:00:00Z']);
+    const dry = await run(['requeue', '--channel', 'chat', '--dry-run', '--until', '2026-05-01T12:00:00Z']);
     expect(JSON.parse(dry.out[0] ?? '')).toMatchObject({ dryRun: true, requeued: 0, ids: [two] });
     expect((await run(['requeue', '--all', '--since', '3h'], { columns: 100 })).out).toEqual(['1 of 1 requeued']);
     expect((await run(['requeue', one])).code).toBe(1);
   });
 
   it.each([
-    ['neither ids nor all', ['requeue'], 'operator'],
+    ['neither ids nor a filter', ['requeue'], 'operator'],
+    ['an id and a filter', ['requeue', idAt(now), '--status', 'dead'], 'operator'],
     ['both', ['requeue', idAt(now), '--all'], 'operator'],
     ['a role that may not', ['requeue', '--all'], 'viewer'],
   ] as const)('refuses %s', async (_, args, role) => {
