@@ -7,6 +7,7 @@ import { e2e } from './e2e.ts';
 import { type Infrastructure, startInfrastructure } from './infrastructure.ts';
 import { ingest } from './ingest.ts';
 import { memory } from './memory.ts';
+import { notify } from './notify.ts';
 import { offered } from './offered.ts';
 import { installPeers } from './peer-install.ts';
 import { probeScale } from './probe-scale.ts';
@@ -19,7 +20,8 @@ import { tables } from './table.ts';
 import { verdicts } from './targets.ts';
 
 const usage = `npm run bench -- [options]
-  --only CASE    ingest, drain, e2e, offered, memory, probe or scale; may be given again (default: ingest, drain, e2e, offered)
+  --only CASE    ingest, drain, e2e, offered, memory, notify, probe, probe-scale or scale; may be given again
+                 (default: ingest, drain, e2e, offered)
   --rounds N     rounds, of which the medians are shown (3)
   --seconds S    length of each timed run (10)
   --peers        also pg-boss and graphile-worker, installed into .data/bench-peers
@@ -27,7 +29,7 @@ const usage = `npm run bench -- [options]
   --profile DIR  CPU profiles of the product's processes into DIR, and their hottest functions
   --json         print the measures as JSON`;
 
-const cases: Readonly<Record<string, Case>> = { ingest, drain, e2e, offered, memory };
+const cases: Readonly<Record<string, Case>> = { ingest, drain, e2e, offered, memory, notify };
 /** Cases that go through their rounds by themselves. */
 const once: Readonly<Record<string, Case>> = { probe, 'probe-scale': probeScale, scale };
 const usual = ['ingest', 'drain', 'e2e', 'offered'];

@@ -42,11 +42,11 @@ const setDue = async (sql: Sql, due: boolean): Promise<void> => {
     where c.domain_id = d.id`;
 };
 
-const timesOf = async (db: Db, subject: string, work: () => Promise<unknown>, prepare = async () => {}) => {
+const timesOf = async (db: Db, subject: string, work: () => Promise<unknown>, prepare?: () => Promise<void>) => {
   const took: number[] = [];
   let scanned = 0;
   for (let run = 0; run < repeats; run += 1) {
-    await prepare();
+    await prepare?.();
     const before = await scansOf(db.sql);
     const started = performance.now();
     await work();
@@ -121,7 +121,11 @@ const assertWell = async (sql: Sql, since: Date): Promise<number> => {
 const startWork = (infrastructure: Infrastructure, database: Database, caFile: string, profiles: string | null) =>
   startRole('notafter, Redis', 'work', infrastructure, database, {
     profiles,
-    env: { CERT_PROBE_ALLOWED_CIDRS: '127.0.0.0/8', CERT_PROBE_TRUSTED_CA: readFileSync(caFile, 'utf8') },
+    env: {
+      CERT_PROBE_FALLBACK_ENABLED: 'true',
+      CERT_PROBE_ALLOWED_CIDRS: '127.0.0.0/8',
+      CERT_PROBE_TRUSTED_CA: readFileSync(caFile, 'utf8'),
+    },
   });
 
 /** The real worker with Redis, at its defaults: what a look at a domain costs it, PostgreSQL and Redis together. */

@@ -70,13 +70,19 @@ const untilReady = async (child: Child, metricsPort: number): Promise<void> => {
   if (child.hasExited()) throw new Error(`a server ended before it was ready:\n${child.output()}`);
 };
 
+interface RoleOptions {
+  readonly profiles?: string | null;
+  /** Settings beside those that all subjects have. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** Starts one process of a subject, as an operator would, and waits until it is ready. */
 export const startRole = async (
   subject: Subject,
   role: 'serve' | 'work',
   infrastructure: Infrastructure,
   database: Database,
-  { profiles = null, env: added = {} }: { profiles?: string | null; env?: Readonly<Record<string, string>> } = {},
+  { profiles = null, env: added = {} }: RoleOptions = {},
 ): Promise<Role> => {
   const { args, env } = command(subject, role, infrastructure);
   const [port, metricsPort] = [await freePort(), await freePort()];
@@ -109,12 +115,12 @@ export const startRole = async (
 export const startSubject = async (
   subject: Subject,
   infrastructure: Infrastructure,
-  { worker, profiles = null }: { worker: boolean; profiles?: string | null },
+  { worker, profiles = null, env = {} }: RoleOptions & { worker: boolean },
 ): Promise<Running> => {
   const database = await infrastructure.fresh();
   // One after the other: the first brings the schema of the queues up to date.
-  const api = await startRole(subject, 'serve', infrastructure, database, { profiles });
-  const work = worker ? await startRole(subject, 'work', infrastructure, database, { profiles }) : null;
+  const api = await startRole(subject, 'serve', infrastructure, database, { profiles, env });
+  const work = worker ? await startRole(subject, 'work', infrastructure, database, { profiles, env }) : null;
   return {
     database,
     api,
