@@ -160,9 +160,11 @@ describe.each(backends)('the pipe with its queues in %s', (backend) => {
     await untilApplied(pipe().sql, id);
     return pipe().row(id);
   };
+  /** The row but for what the settle pass writes in its own time. */
   const domainRow = async (domain: string): Promise<Record<string, unknown>> => {
     const [row] = await pipe().sql`select * from custom_domains where domain = ${domain}`;
-    return { ...row };
+    const { alerting: _alerting, look_due_at: _look, ...rest } = { ...row };
+    return rest;
   };
   const incidentsOf = async (domain: string): Promise<Record<string, unknown>[]> => [
     ...(await pipe().sql`
@@ -234,9 +236,7 @@ describe.each(backends)('the pipe with its queues in %s', (backend) => {
       const domain = await newDomain();
       const body = eventBody(domain, 'renewal_failed', { payload: { a: 1, b: [2] } });
       const { id } = await apply(body);
-      // Alerts are settled in their own time.
-      const settled = { alerting: expect.any(Boolean), look_due_at: expect.any(Date) };
-      const before = { ...(await domainRow(domain)), ...settled };
+      const before = await domainRow(domain);
       const again = await post(body);
       expect(again.status).toBe(202);
       expect(again.body).toMatchObject({ eventId: id, duplicate: true, status: 'applied' });
