@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cases, deliveries, deliveryOf, ledgerEvent, ledgerEvents } from '../../test/support/properties.ts';
@@ -35,7 +36,8 @@ class Ledger {
     const late = fresh.filter((event) => isLate(this.state, event));
     const history = late.length > 0 ? [...this.applied.values()] : [];
     const result = fold(this.state, fresh, history);
-    for (const cut of cuts(history, late)) expect(fold(this.state, fresh, cut)).toEqual(result);
+    if (cuts(history, late).some((cut) => !isDeepStrictEqual(fold(this.state, fresh, cut), result)))
+      throw new Error('A history that begins at a success that says all gives another result');
     this.state = result.state;
     for (const event of fresh) this.applied.set(event.id, event);
     for (const [id, outcome] of result.outcomes) this.outcomes.set(id, outcome);
