@@ -48,6 +48,34 @@ describe('describeServed', () => {
     expect(describeOne(leaf).ariId).toBe('aYhba4dGQEHhs3uEe9CuLN4ByNQ.AIdlQyE');
   });
 
+  const withEnd = (digits: string) => {
+    const der = Buffer.from(makeCertificate({ notAfter: Date.UTC(2040, 0, 2, 3, 4, 5) }).der);
+    der.write(digits, der.indexOf('400102030405Z'), 'latin1');
+    return describeOne({ der });
+  };
+
+  it.each(['999999999999Z', '500101000000Z'])('takes an end that no clock shows, %s, for long past', (digits) => {
+    expect(withEnd(digits)).toMatchObject({ notAfter: 0, chainNotAfter: 0 });
+  });
+
+  it.each(['AB0102030405Z', '4001020304Z05'])('gives a time of the years 1970 to 9999 for an end of %s', (digits) => {
+    const { notAfter } = withEnd(digits);
+    expect(notAfter).toBeGreaterThanOrEqual(0);
+    expect(notAfter).toBeLessThanOrEqual(Date.UTC(9999, 11, 31, 23, 59, 59));
+  });
+
+  it('cuts no character in half', () => {
+    const { subject, issuer } = describeOne(makeCertificate({ commonName: '😀'.repeat(200) }));
+    expect(subject.length).toBeGreaterThan(290);
+    expect([subject.isWellFormed(), issuer.isWellFormed()]).toEqual([true, true]);
+  });
+
+  it('keeps no serial of thousands of digits', () => {
+    const { serial, ariId } = describeOne(makeCertificate({ serial: Buffer.alloc(10_000, 0x11) }));
+    expect(serial).toHaveLength(300);
+    expect(ariId).toBeNull();
+  });
+
   it('does without key identifiers and names', () => {
     expect(describeOne(makeCertificate({ commonName: 'x', withKeyIds: false }))).toMatchObject({
       names: [],

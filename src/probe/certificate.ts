@@ -6,6 +6,9 @@ import { stapledState } from './ocsp.ts';
 const maxNames = 100;
 const maxText = 300;
 const maxChain = 20;
+/** Octets of a serial or a key identifier that go into an ARI identity; RFC 5280 allows twenty. */
+const maxIdentifier = 64;
+const lastTime = Date.UTC(9999, 11, 31, 23, 59, 59);
 const extensionsTag = 0xa3;
 const dnsNameTag = 0x82;
 const keyIdTag = 0x80;
@@ -71,7 +74,9 @@ export const clean = (text: string): string =>
   text
     .replaceAll('\n', ', ')
     .replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '')
-    .slice(0, maxText);
+    .slice(0, maxText)
+    // PostgreSQL refuses JSON with half of a surrogate pair.
+    .replace(/[\uD800-\uDBFF]$/, '');
 
 /** The certificates presented, leaf first, at most twenty. */
 export const presentedChain = (leaf: X509Certificate): readonly X509Certificate[] => {
@@ -83,11 +88,19 @@ export const presentedChain = (leaf: X509Certificate): readonly X509Certificate[
   return chain;
 };
 
-export const endOf = (certificate: X509Certificate): number => certificate.validToDate.getTime();
+/** Epoch ms within the years 1970 to 9999, as events have times; one that cannot be read is long past. */
+const timeOf = (date: Date): number => {
+  const ms = date.getTime();
+  return Number.isNaN(ms) ? 0 : Math.max(0, Math.min(ms, lastTime));
+};
+
+export const endOf = (certificate: X509Certificate): number => timeOf(certificate.validToDate);
 
 /** Identity of a certificate for ARI (RFC 9773, section 4.1): key identifier of the authority and serial, leading zero kept. */
-const ariIdOf = ({ keyId, serial }: LeafFields): string | null =>
-  keyId === null || serial === null ? null : `${keyId.toString('base64url')}.${serial.toString('base64url')}`;
+const ariIdOf = ({ keyId, serial }: LeafFields): string | null => {
+  if (keyId === null || serial === null || keyId.length > maxIdentifier || serial.length > maxIdentifier) return null;
+  return `${keyId.toString('base64url')}.${serial.toString('base64url')}`;
+};
 
 /** What is told of a leaf and the chain it came with. */
 export const describeServed = (
@@ -99,11 +112,11 @@ export const describeServed = (
   const fields = leafFields(leaf.raw);
   return {
     ref: referenceOf(leaf.raw),
-    serial: leaf.serialNumber,
+    serial: leaf.serialNumber.slice(0, maxText),
     subject: clean(leaf.subject ?? ''),
     issuer: clean(leaf.issuer ?? ''),
     names: fields.names,
-    notBefore: leaf.validFromDate.getTime(),
+    notBefore: timeOf(leaf.validFromDate),
     notAfter: endOf(leaf),
     chainNotAfter: Math.min(...chain.map(endOf)),
     chainLength: chain.length,

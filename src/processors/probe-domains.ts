@@ -8,7 +8,7 @@ import {
   releaseClaims,
 } from '../db/probes.ts';
 import { saveProbes } from '../db/save-probes.ts';
-import { messageOf } from '../errors.ts';
+import { AppError, messageOf } from '../errors.ts';
 import { concludeProbe, type ConcludeLimits, type ProbedDomain, type ProbeWrite } from '../lifecycle/conclude.ts';
 import { needsKnown, noneKnown } from '../lifecycle/drift.ts';
 import { knownServed, type Observation, observe, type Occasion } from '../lifecycle/observe.ts';
@@ -108,6 +108,23 @@ const save = (ctx: Ctx, found: readonly Found[], asked: boolean): Promise<readon
   });
 };
 
+/** Saves what it can: a domain that undoes the transaction of all is found by halving, and looked at again when its claim ends. */
+const saveAll = async (ctx: Ctx, found: readonly Found[], asked: boolean): Promise<readonly ProbeWrite[]> => {
+  if (found.length === 0) return [];
+  try {
+    return await onDatabase(() => save(ctx, found, asked));
+  } catch (fault) {
+    if (fault instanceof AppError) throw fault;
+    if (found.length === 1) {
+      ctx.log.error({ err: fault, domains: found.map(({ subject }) => subject.id) }, 'a look cannot be saved');
+      return [];
+    }
+    const middle = Math.ceil(found.length / 2);
+    const writes = await saveAll(ctx, found.slice(0, middle), asked);
+    return [...writes, ...(await saveAll(ctx, found.slice(middle), asked))];
+  }
+};
+
 const limitsOf = ({ config, now }: Ctx): ConcludeLimits => ({
   now: now(),
   warnDays: config.CERT_EXPIRY_WARN_DAYS,
@@ -132,7 +149,7 @@ export const probeDomains = async (
     const missed = subjects.map(({ id }) => id).filter((id) => !done.has(id));
     await onDatabase(() => releaseClaims(ctx.db, missed, ctx.now() + againMs));
   }
-  const writes = found.length === 0 ? [] : await onDatabase(() => save(ctx, found, asked));
+  const writes = await saveAll(ctx, found, asked);
   const savedAt = ctx.now();
   if (writes.some(({ lookDueAt }) => lookDueAt !== null && lookDueAt <= savedAt)) ctx.queues.kickSettle();
   const faults = writes.filter(({ observation }) => observation.served.fault !== null).length;

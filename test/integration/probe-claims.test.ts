@@ -106,6 +106,21 @@ describe('the sweep', () => {
 });
 
 describe('a job', () => {
+  it('saves all other looks when one cannot be saved', async () => {
+    const ids = await seed(9);
+    await claim();
+    const { domain: poisoned } = await rowOf(ids[4] ?? '');
+    const prober = proberOf(({ domain }) =>
+      domain === poisoned
+        ? Promise.resolve({ looks: [], fault: { verdict: 'dns_failed', error: 'text that ends in \0' } })
+        : good(),
+    );
+    expect(await probe(ids, prober)).toMatchObject({ kind: 'done', note: { saved: 8 } });
+    const rows = await Promise.all(ids.map(rowOf));
+    expect(rows.map((row) => row['tls_last_checked_at'] !== null)).toEqual(ids.map((_, index) => index !== 4));
+    expect(rows[4]).toMatchObject({ clock: now + leaseMs });
+  });
+
   it('keeps the deployment check that an event asked for while it looked', async () => {
     const [id = ''] = await seed(1);
     await claim();
