@@ -167,6 +167,19 @@ describe('decide', () => {
     expect(decision.domains[0]?.state).toMatchObject({ failureCount: 2, lastEventId: 'e3' });
   });
 
+  it.each([
+    ['at once where the clock had found the certificate expired', 'tls_error', limits.now],
+    ['when it was to be looked at anyway, else', 'expiring', 9_000_000],
+  ] as const)('has a domain that a late event does not change settled %s', (_, tlsStatus, lookDueAt) => {
+    const success = { ...event('e5', 'renewal_succeeded', 5000), certificateRef: 'r', notAfter: 6000 };
+    const { state } = foldHistory([success]);
+    const clocks = { tlsStatus, alerting: true, lookDueAt: 9_000_000, probeDueAt: 7, probeChecks: 1 };
+    const late = pending(event('e4', 'renewal_failed', 4000), 'a');
+    const history = new Map([['id-a', [success]]]);
+    const [write] = decide([domain('a', { state, clocks })], [late], history, none, limits).domains;
+    expect(write).toMatchObject({ state, schedule: { lookDueAt, probeDueAt: 7, probeChecks: 1 } });
+  });
+
   it('settles incidents against those of the same domain only', () => {
     const open: CurrentIncident = {
       id: 'i1',

@@ -135,6 +135,10 @@ const unfoldable = (event: LedgerEvent): string | null => {
   }
 };
 
+/** Nothing new: the clocks stay. Only a status that the clock had changed, and that is worked out anew here, is settled at once. */
+const kept = (clocks: DomainClocks, { tlsStatus }: DomainView, now: number): Schedule =>
+  tlsStatus === clocks.tlsStatus ? clocks : { ...clocks, lookDueAt: now };
+
 /**
  * Decides what applying these events does. Pure: the transaction loads, this decides, the transaction saves.
  *
@@ -172,7 +176,7 @@ export const decide = (
       domain,
       state: result.state,
       view,
-      schedule: same ? domain.clocks : scheduleAfter(domain.clocks, news, truth, view, limits),
+      schedule: same ? kept(domain.clocks, view, limits.now) : scheduleAfter(domain.clocks, news, truth, view, limits),
       incidents: settleIncidents(incidents.get(domain.domain) ?? [], result.incidents),
     });
   }
