@@ -41,7 +41,7 @@ const good: Served = {
 const domainOf = (change: {
   state?: Partial<CertState>;
   served?: Partial<Served>;
-  drift?: DriftState;
+  drift?: DriftState | null;
   settings?: Partial<DueDomain['settings']>;
 }): DueDomain => ({
   id: '01890000-0000-7000-8000-000000000000',
@@ -59,7 +59,7 @@ const domainOf = (change: {
   state: { ...state, ...change.state },
   served: { ...good, ...change.served },
   clocks: { tlsStatus: 'issued', alerting: false, lookDueAt: now, probeDueAt: now, probeChecks: 0 },
-  driftState: change.drift ?? 'in_step',
+  driftState: change.drift === undefined ? 'in_step' : change.drift,
   driftSince: null,
 });
 const settled = (change: Parameters<typeof domainOf>[0], incidents: readonly CurrentIncident[] = []) =>
@@ -133,7 +133,8 @@ describe('settle', () => {
     ['a renewal ends the error of an expired one that nobody looked at', { served: neverServed }, 'tls_error', 'event'],
     ['passthrough ends an error', { served: fault, settings: { tlsMode: 'passthrough' } }, 'tls_error', 'settings'],
     ['being in step ends drift', {}, 'certificate_drift', 'probe'],
-    ['drift that is not judged goes on', { drift: 'unknown_served' }, 'certificate_drift', null],
+    ['drift that lasts goes on', { drift: 'unknown_served' }, 'certificate_drift', null],
+    ['drift that nobody judges any more ends', { drift: null }, 'certificate_drift', 'settings'],
   ])('%s', (_, change, type, by) => {
     const reason = type === 'certificate_drift' ? 'a certificate is served that no event told of' : null;
     const { incidents } = settled(change, [live(type, { reason })]);

@@ -68,8 +68,9 @@ const tlsErrorOps = ({ domain, incidents }: DueLook, view: DomainView, now: numb
 const driftOps = ({ domain, incidents }: DueLook, view: DomainView): Op => {
   const type = 'certificate_drift';
   const { driftState, driftSince, state, served } = domain;
-  if (!isJudged(view)) return [{ kind: 'recover', type, by: 'settings' }];
-  if (!isDrift(driftState)) return driftState === null ? [] : [{ kind: 'recover', type, by: 'probe' }];
+  // Drift that is not judged any more is told of no more: the incident ends with its alert.
+  if (!isJudged(view) || driftState === null) return [{ kind: 'recover', type, by: 'settings' }];
+  if (!isDrift(driftState)) return [{ kind: 'recover', type, by: 'probe' }];
   return raise(incidents, type, driftTexts[driftState] ?? driftState, {
     driftState,
     driftSince: iso(driftSince),
