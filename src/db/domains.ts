@@ -102,16 +102,24 @@ export const findDomainById = async ({ orm }: Db, id: string): Promise<DomainRow
   return row ?? null;
 };
 
-/** Notes that control of a domain was proved with `token`; null when the domain is gone or has another token by now. */
-export const markVerified = async ({ orm }: Db, id: string, token: string, now: number): Promise<DomainRow | null> => {
-  const at = new Date(now);
-  const [row] = await orm
-    .update(customDomains)
-    .set({ verified: true, last_verified_at: at, updated_at: at })
-    .where(and(eq(customDomains.id, id), eq(customDomains.verification_token, token)))
-    .returning();
-  return row ?? null;
-};
+/**
+ * Notes that control of a domain was proved with `token`; null when the domain is gone or has another token by now. From then
+ * on it has deadlines and is looked at, as after any other change of its settings.
+ */
+export const markVerified = ({ orm }: Db, id: string, token: string, clock: Clock): Promise<DomainRow | null> =>
+  orm.transaction(async (tx) => {
+    const proved = and(eq(customDomains.id, id), eq(customDomains.verification_token, token));
+    const [row] = await tx.select().from(customDomains).where(proved).for('update');
+    if (row === undefined) return null;
+    const at = new Date(clock.now);
+    const columns = patched(row, { verified: true }, clock);
+    const [next] = await tx
+      .update(customDomains)
+      .set({ ...columns, last_verified_at: at, updated_at: at })
+      .where(eq(customDomains.id, id))
+      .returning();
+    return next ?? null;
+  });
 
 /**
  * Removes a domain. Its history stays: live incidents are resolved with a note, alerts end, and events that were never applied wait,

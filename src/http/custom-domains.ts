@@ -56,7 +56,7 @@ const verify = async (c: Context<HttpEnv>) => {
   if (ctx.config.DOMAIN_VERIFY_STRICT) await assertControl(ctx.resolveTxt, domain);
   return c.json({
     ok: true,
-    domain: present(await markVerified(ctx.db, domain.id, domain.verification_token, ctx.now())),
+    domain: present(await markVerified(ctx.db, domain.id, domain.verification_token, clockOf(ctx))),
   });
 };
 

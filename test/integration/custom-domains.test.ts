@@ -157,6 +157,29 @@ describe('verify', () => {
     expect(answer.headers.get('retry-after')).toBe('5');
   });
 
+  it('gives a domain the deadline that its events named, and a look at what it serves', async () => {
+    strict = false;
+    const due = new Date(now - 1000);
+    const seeded = domainOf({
+      verified: false,
+      cert_last_event_type: 'renewal_succeeded',
+      cert_last_event_at: new Date(now - 9000),
+      cert_renewal_due_at: due,
+      cert_due_current: true,
+      renewal_due_at: due,
+      look_due_at: null,
+      probe_due_at: new Date(now + 9000),
+    });
+    await api.db.orm.insert(customDomains).values(seeded);
+    api.setNow(now + 1000);
+    const at = new Date(now + 1000).toISOString();
+    expect(await post(`${seeded.id}/verify`)).toMatchObject({ verified: true, look_due_at: at, probe_due_at: at });
+    // The deadline is past, which the settle pass has to hear of.
+    const [clock] = await api.db.sql<Record<string, unknown>[]>`
+      select look_due_at <= ${at} as look, renewal_due_at <= ${at} as renewal from domain_clocks where domain_id = ${seeded.id}`;
+    expect(clock).toEqual({ look: true, renewal: true });
+  });
+
   it('needs no record when it is not strict', async () => {
     strict = false;
     const { domain } = await create({ domain: 'a.example.com' });
