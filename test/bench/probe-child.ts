@@ -33,7 +33,7 @@ export const startProbeChild = (profiles: string | null): ProbeChild => {
         child.send(what);
       }),
     stop: async () => {
-      // The worker ends by itself, and writes its profile, when nothing can be asked any more.
+      // The worker ends, and writes its profile, when nothing can be asked any more.
       child.disconnect();
       const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
       await exited;

@@ -209,3 +209,4 @@ process.on('message', (ask) => {
     (error: unknown) => process.send?.(error instanceof Error ? error.message : String(error)),
   );
 });
+process.once('disconnect', () => process.exit(0));

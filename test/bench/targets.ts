@@ -13,6 +13,10 @@ interface Target {
 
 const redis = 'notafter, Redis';
 const only = 'notafter, PostgreSQL only';
+const mixed = '98 % fetch, 2 % full';
+const known = 'full handshake, chain known';
+const endless = 'probe, endless records';
+const sweeps = 'sweeps of a million domains';
 
 const targets: readonly Target[] = [
   {
@@ -72,6 +76,41 @@ const targets: readonly Target[] = [
     value: 'events/s',
     over: 'empty',
     least: 0.8,
+  },
+  { what: 'steady state / blackbox_exporter, worst', part: 'probe', subject: mixed, value: 'worst', most: 1 / 8 },
+  { what: 'full handshake / blackbox_exporter, worst', part: 'probe', subject: known, value: 'worst', most: 0.8 },
+  { what: '· of a new chain', part: 'probe', subject: 'full handshake, new chain', value: 'worst', most: 0.8 },
+  {
+    what: 'p99 of good sites, with 20 % dead / alone',
+    part: 'probe, 300 good sites a second',
+    subject: 'with 20 % dead',
+    value: 'p99 ms, quiet second',
+    over: 'alone',
+    most: 1.2,
+  },
+  { what: 'endless records, fetch: ms', part: endless, subject: 'certificate fetch', value: 'max ms', most: 100 },
+  { what: 'endless records, full: ms', part: endless, subject: 'full handshake', value: 'max ms', most: 100 },
+  {
+    what: 'slowest sweep of a million domains, ms',
+    part: sweeps,
+    subject: 'slowest',
+    value: 'max ms',
+    most: 300,
+  },
+  { what: '· rows of whole tables read', part: sweeps, subject: 'slowest', value: 'rows scanned', most: 0 },
+  {
+    what: 'a million looks an hour, % of a core',
+    part: 'looks with a million domains',
+    subject: 'a million an hour',
+    value: '% of a core',
+    most: 60,
+  },
+  {
+    what: 'sweep → page at the receiver, ms',
+    part: 'notify',
+    subject: 'sweep → receiver',
+    value: 'max ms',
+    most: 5000,
   },
 ];
 
