@@ -103,6 +103,20 @@ describe('observe', () => {
     expect(overtaken).toMatchObject({ served: { fault: null }, unconfirmed: true });
   });
 
+  it('finds a name down that leads to other addresses each time', () => {
+    const down = addressWith(one, 'a', { verdict: 'connect_timeout', failures: 1 });
+    const last = before([down], { failures: 1 });
+    const result = resultOf(lookAt(two, 'connection_refused'));
+    expect(observe(last, result, swept)).toMatchObject({ served: { fault: 'connection_refused' }, unconfirmed: false });
+    const overtaken = { ...swept, overtaken: true };
+    expect(observe(last, result, overtaken)).toMatchObject({ served: { fault: null }, unconfirmed: true });
+    // One of its addresses was well, then or now: the new one may have had a hiccup.
+    const partly = before([down, addressWith('192.0.2.3:443')], { failures: 1 });
+    expect(observe(partly, result, swept)).toMatchObject({ served: { fault: null }, unconfirmed: true });
+    const both = resultOf(lookAt(two, 'connection_refused'), lookAt('192.0.2.3:443', 'ok'));
+    expect(observe(last, both, swept)).toMatchObject({ served: { fault: null }, unconfirmed: true });
+  });
+
   it('lets the last finding stand while a fault has to be looked at again', () => {
     const last: Partial<Served> = { certificateRef: refOf('b'), notAfter: now + 1, checkedAt: now - 1000 };
     const truth = truthWith({ served: last, state: renewedTo('a', 500) });

@@ -185,8 +185,14 @@ const factOf = ({ look, row }: Met): Fact => ({
   depth: row.depth,
 });
 
-const isConfirmed = ({ look, before }: Met, { asked, overtaken }: Occasion): boolean =>
-  asked || isConclusive(look.verdict) || (!overtaken && before !== undefined && before.failures > 0);
+/** Neither this look nor the one before found a certificate anywhere; a name may lead to other addresses each time. */
+const isNowhere = ({ addresses }: Before, met: readonly Met[]): boolean =>
+  addresses.length > 0 &&
+  addresses.every(({ failures }) => failures > 0) &&
+  met.every(({ look }) => foundNone(look.verdict));
+
+const isConfirmed = ({ look, before }: Met, { asked, overtaken }: Occasion, nowhere: boolean): boolean =>
+  asked || isConclusive(look.verdict) || (!overtaken && (nowhere || (before !== undefined && before.failures > 0)));
 
 const faultOf = (faults: readonly Met[]): Pick<Served, 'fault' | 'faultError'> => {
   const [worst, ...others] = faults.map(({ look }) => look).toSorted((a, b) => rankOf(a) - rankOf(b));
@@ -219,10 +225,16 @@ const leadsNowhere = (
   };
 };
 
+interface Findings {
+  readonly met: readonly Met[];
+  readonly faults: readonly Met[];
+  /** Those of the faults that count. */
+  readonly confirmed: readonly Met[];
+}
+
 /** What the looks come to; null when they prove neither a certificate nor a fault, so that the last finding stands. */
-const concluded = (truth: Truth, met: readonly Met[], faults: readonly Met[], occasion: Occasion): Served | null => {
+const concluded = (truth: Truth, { met, faults, confirmed }: Findings, at: number): Served | null => {
   const seen = endsFirst(met.flatMap(seenAt));
-  const confirmed = faults.filter((one) => isConfirmed(one, occasion));
   if (seen === undefined && confirmed.length === 0) return null;
   const { served } = truth;
   // A fault that has to be looked at again keeps an earlier one that still counts, so that it does not come and go.
@@ -234,7 +246,7 @@ const concluded = (truth: Truth, met: readonly Met[], faults: readonly Met[], oc
     notBefore: seen?.notBefore ?? served.notBefore,
     notAfter: seen?.notAfter ?? served.notAfter,
     ...fault,
-    checkedAt: occasion.at,
+    checkedAt: at,
   };
 };
 
@@ -250,17 +262,19 @@ export const observe = (before: Before, { looks, fault }: ProbeResult, occasion:
     return { look, before: row, row: rowAfter(row, look) };
   });
   const faults = met.filter(({ look }) => isFault(look));
+  const nowhere = isNowhere(before, met);
+  const confirmed = faults.filter((one) => isConfirmed(one, occasion, nowhere));
   const looked = new Set(looks.map(({ address }) => address));
   // Addresses that were well at the last look, of a domain that was not: the name had led nowhere.
   const isBack = before.failures > 0 && before.addresses.every(({ verdict }) => verdict === 'ok');
   return {
-    served: concluded(before.truth, met, faults, occasion) ?? before.truth.served,
+    served: concluded(before.truth, { met, faults, confirmed }, occasion.at) ?? before.truth.served,
     seen: met.flatMap(seenAt),
     rows: met.filter((one) => !isUnchanged(one)).map(({ row }) => row),
     touched: met.filter(isUnchanged).map(({ row }) => row),
     dropped: [...known.keys()].filter((address) => !looked.has(address)),
     facts: met.filter((one) => isBack || isNews(one)).map(factOf),
     failures: faults.length === 0 ? 0 : before.failures + 1,
-    unconfirmed: faults.some((one) => !isConfirmed(one, occasion)),
+    unconfirmed: confirmed.length < faults.length,
   };
 };
