@@ -5,6 +5,7 @@ import type { Db } from './client.ts';
 import { type Clock, type DomainRow, newVerificationToken, type OrmTx, patched, unchanged } from './domain-row.ts';
 import { and, eq, isNotNull, ne, sql } from './drizzle.ts';
 import { endAlerts } from './end-alerts.ts';
+import { domainAddresses, probeObservations } from './schema-served.ts';
 import { customDomains, events, incidents } from './schema.ts';
 import { tunnelsFor } from './tunnels.ts';
 
@@ -122,8 +123,8 @@ export const markVerified = ({ orm }: Db, id: string, token: string, clock: Cloc
   });
 
 /**
- * Removes a domain. Its history stays: live incidents are resolved with a note, alerts end, and events that were never applied wait,
- * unresolved, for the name to be registered again.
+ * Removes a domain and what looks at it found. Its history stays: live incidents are resolved with a note, alerts end, and events
+ * that were never applied wait, unresolved, for the name to be registered again.
  */
 export const deleteDomain = ({ orm }: Db, id: string, actor: string, now: number): Promise<boolean> =>
   orm.transaction(async (tx) => {
@@ -145,6 +146,8 @@ export const deleteDomain = ({ orm }: Db, id: string, actor: string, now: number
       .set({ domain_id: null, updated_at: at })
       .where(and(eq(events.domain, row.domain), ne(events.status, 'applied'), isNotNull(events.domain_id)));
     await endAlerts(tx, row, now);
+    await tx.delete(domainAddresses).where(eq(domainAddresses.domain_id, id));
+    await tx.delete(probeObservations).where(eq(probeObservations.domain_id, id));
     await tx.delete(customDomains).where(eq(customDomains.id, id));
     return true;
   });

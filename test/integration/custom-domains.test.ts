@@ -2,6 +2,7 @@ import { eq } from 'drizzle-orm';
 import { Hono } from 'hono';
 import * as v from 'valibot';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { domainAddresses, probeObservations } from '../../src/db/schema-served.ts';
 import { customDomains, events, incidents } from '../../src/db/schema.ts';
 import { customDomainRoutes } from '../../src/http/custom-domains.ts';
 import { createdAnswer, domainAnswer, domainEventsAnswer, domainListAnswer } from '../../src/http/domain-schema.ts';
@@ -265,6 +266,22 @@ describe('delete', () => {
     expect(mine).toMatchObject({ status: 'resolved', resolved_by: 'admin', resolve_note: 'The domain was deleted' });
     expect(await api.db.orm.$count(incidents, eq(incidents.status, 'open'))).toBe(1);
     expect(await api.db.orm.$count(events)).toBe(1);
+  });
+
+  it('removes what looks at the domain found, and nothing of others', async () => {
+    const [row, other] = [domainOf(), domainOf()];
+    await api.db.orm.insert(customDomains).values([row, other]);
+    const found = { address: '192.0.2.1:443', verdict: 'ok', depth: 'full' } as const;
+    for (const { id } of [row, other]) {
+      const at = new Date(now);
+      await api.db.orm.insert(domainAddresses).values({ ...found, domain_id: id, checked_at: at });
+      await api.db.orm.insert(probeObservations).values({ ...found, domain_id: id, created_at: at });
+    }
+    await api.call('DELETE', `${path}/${row.id}`);
+    const left = await api.db.sql`
+      select a.domain_id as address, o.domain_id as observation from domain_addresses a full join probe_observations o using (domain_id)`;
+    expect(left).toEqual([{ address: other.id, observation: other.id }]);
+    await api.db.sql`truncate domain_addresses, probe_observations`;
   });
 
   it('lets unapplied events wait for the name to come back', async () => {
