@@ -82,13 +82,18 @@ export const loadDue = async (
   ids: readonly string[],
   { now, since }: { readonly now: number; readonly since: number },
 ): Promise<DueLook[]> => {
-  // Sent together, run one after the other: all is read behind the locks.
-  const [, domains, incidents, alerts, last] = await Promise.all([
+  const [, domains] = await Promise.all([
     tx`select set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)`,
     lockDue(tx, ids, now),
-    liveIncidents(tx, ids),
-    firing(tx, ids),
-    lastNotices(tx, ids, since),
+  ]);
+  if (domains.length === 0) return [];
+  // Of the locked ones only: whoever has locked another may hold its incidents, and wait for one of these.
+  const locked = domains.map(({ id }) => id);
+  // Sent together, run one after the other.
+  const [incidents, alerts, last] = await Promise.all([
+    liveIncidents(tx, locked),
+    firing(tx, locked),
+    lastNotices(tx, locked, since),
   ]);
   const [incidentsOf, alertsOf, lastOf] = [byDomain(incidents), byDomain(alerts), byDomain(last)];
   return domains.map((domain) => ({

@@ -3,7 +3,8 @@ import { v7 as uuidv7 } from 'uuid';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type CounterName, readCounters } from '../../src/db/counters.ts';
 import { claimDueNotices, type Claimed, saveTried, type Tried } from '../../src/db/deliveries.ts';
-import { customDomains, tunnels } from '../../src/db/schema.ts';
+import { customDomains, incidents, tunnels } from '../../src/db/schema.ts';
+import { loadDue } from '../../src/db/settle.ts';
 import { notificationRoutes } from '../../src/http/notifications.ts';
 import type { Delivery } from '../../src/lifecycle/delivery.ts';
 import { afterTry } from '../../src/lifecycle/delivery.ts';
@@ -13,7 +14,7 @@ import type { Channel } from '../../src/notify/channel.ts';
 import { deliverer, refreshAlerts } from '../../src/processors/deliver.ts';
 import { settler } from '../../src/processors/settle.ts';
 import type { WorkTools } from '../../src/processors/tools.ts';
-import { createTestApi, domainOf, type TestApi } from '../support/api.ts';
+import { createTestApi, domainOf, incidentOf, type TestApi } from '../support/api.ts';
 import { waitFor } from '../support/wait.ts';
 
 const start = Date.UTC(2026, 4, 1);
@@ -53,7 +54,7 @@ beforeAll(async () => {
 afterAll(() => api.close());
 beforeEach(async () => {
   await api.db
-    .sql`truncate certificate_notifications, notification_attempts, certificate_alerts, counters, custom_domains, domain_clocks`;
+    .sql`truncate certificate_notifications, notification_attempts, certificate_alerts, certificate_incidents, counters, custom_domains, domain_clocks`;
   api.setNow(start);
   api.queues.deliveryKicks.length = 0;
   [chat, pager] = [new Told('chat'), new Told('pager')];
@@ -108,6 +109,39 @@ const counter = async (name: CounterName, labels: Readonly<Record<string, string
   const found = (await readCounters(api.db)).find((one) => one.name === name && JSON.stringify(one.labels) === wanted);
   return found?.value ?? 0;
 };
+
+describe('the settle pass', () => {
+  it('waits for nothing that belongs to a domain which somebody else has locked', async () => {
+    await registerExpiring('taken.example', 'free.example');
+    const rows = await api.db.sql<{ id: string; domain: string }[]>`select id, domain from custom_domains`;
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    const { promise: taken, resolve: take } = Promise.withResolvers<void>();
+    await api.db.orm
+      .insert(incidents)
+      .values(rows.map(({ id, domain }) => incidentOf(start, { domain, domain_id: id })));
+    const other = api.db.sql.begin(async (tx) => {
+      await tx`select from custom_domains where domain = 'taken.example' for update`;
+      await tx`select from certificate_incidents where domain = 'taken.example' for update`;
+      take();
+      await released;
+    });
+    await taken;
+    try {
+      const due = await api.db.sql.begin(async (tx) => {
+        await tx`set local lock_timeout = '2s'`;
+        return loadDue(
+          tx,
+          rows.map(({ id }) => id),
+          { now: start, since: start },
+        );
+      });
+      expect(due.map((one) => [one.domain.domain, one.incidents.length])).toEqual([['free.example', 1]]);
+    } finally {
+      release();
+      await other;
+    }
+  });
+});
 
 describe('settling', () => {
   it('settles what is due once, and takes another look when a reminder is due', async () => {
