@@ -33,14 +33,15 @@ export const claimDueNotices = async (
   channel: string,
   { now, limit, leaseMs }: { readonly now: number; readonly limit: number; readonly leaseMs: number },
 ): Promise<Claimed[]> => {
+  // The first of its alert by a scalar: an anti-join would be worked out for all that waits, with every claim.
   const rows = await sql<Claimed[]>`
     with due as (
       select n.seq from certificate_notifications n
       where n.channel = ${channel} and n.next_attempt_at <= to_timestamp(${now} / 1000.0) and n.status in ('pending', 'failed')
-        and not exists (
-          select 1 from certificate_notifications e
-          where e.channel = n.channel and e.alert_key = n.alert_key and e.seq < n.seq and e.status in ('pending', 'failed'))
-      order by n.next_attempt_at, n.seq limit ${limit} for update skip locked)
+        and n.seq = (
+          select min(e.seq) from certificate_notifications e
+          where e.channel = n.channel and e.alert_key = n.alert_key and e.status in ('pending', 'failed'))
+      order by n.next_attempt_at limit ${limit} for update skip locked)
     update certificate_notifications n set next_attempt_at = to_timestamp(${now + leaseMs} / 1000.0)
     from due where n.seq = due.seq
     returning n.seq::float8 as seq, n.id, n.kind, n.action, n.alert_key as "alertKey", n.cycle, n.class, n.severity, n.route, n.channel,
