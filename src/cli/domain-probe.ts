@@ -3,6 +3,7 @@ import { type ApiClient, CommandError } from './api-client.ts';
 import { forPerson, type Json, pathOf, printAddresses } from './domain-show.ts';
 import { withApi } from './events.ts';
 import { type CliIo, listOf, membersOf } from './io.ts';
+import { driftLine } from './probe-drift.ts';
 import { printable } from './table.ts';
 
 const pollMs = 500;
@@ -27,7 +28,8 @@ const untilLooked = async (api: ApiClient, domain: string, before: unknown): Pro
 };
 
 /**
- * Has a domain looked at. With `wait` it prints what each address serves, and the command fails unless all is well.
+ * Has a domain looked at. With `wait` it prints what each address serves, and the command fails unless all is well: a fault, drift, or a renewed
+ * certificate that is not served yet makes it fail.
  */
 export const probeDomain = (io: CliIo, domain: string, options: ProbeOptions): Promise<number> =>
   withApi(io, 'domains probe', async (api) => {
@@ -39,11 +41,14 @@ export const probeDomain = (io: CliIo, domain: string, options: ProbeOptions): P
     }
     const body = await untilLooked(api, domain, checkedAt(before));
     const row = membersOf(body['domain']);
+    const addresses = listOf(body['addresses']);
+    const drift = driftLine(row, addresses);
     const columns = forPerson(io, body, options);
     if (columns !== null) {
       io.stdout(`${printable(row['domain'])}  ${printable(row['tls_status'])}`);
       if (row['tls_fault_error'] !== null) io.stdout(printable(row['tls_fault_error']));
-      printAddresses(io, listOf(body['addresses']), columns);
+      if (drift !== null) io.stdout(`drift: ${drift}`);
+      printAddresses(io, addresses, columns);
     }
-    return row['tls_fault'] === null ? 0 : 1;
+    return row['tls_fault'] === null && drift === null ? 0 : 1;
   });

@@ -168,6 +168,14 @@ const addProbe = (domains: Command, io: CliIo): Command =>
     .argument('<domain>')
     .option('--wait', 'wait for the look, print every address, and fail unless all is well')
     .option('--json', jsonHelp)
+    .addHelpText(
+      'after',
+      [
+        '',
+        'Exit codes with --wait: 0 all is well; 1 a fault, drift, or not yet the renewed certificate,',
+        'which also fails within the grace of a renewal (CERT_PROBE_DRIFT_GRACE_SECONDS).',
+      ].join('\n'),
+    )
     .action(async (name: string, options: ProbeOptions) => {
       process.exitCode = await probeDomain(io, name, options);
     });

@@ -146,7 +146,8 @@ describe('notafter domains', () => {
     await waitFor(() => api.queues.probes.length > 0);
     const fault = verdict === 'ok' ? null : verdict;
     await api.db.sql`
-      update custom_domains set tls_last_checked_at = now(), tls_fault = ${fault}, tls_fault_error = ${fault} where id = ${id}`;
+      update custom_domains set tls_last_checked_at = now(), tls_fault = ${fault}, tls_fault_error = ${fault},
+        drift_state = 'in_step' where id = ${id}`;
     await api.db.sql`update domain_addresses set verdict = ${verdict}`;
     const { code: exit, out } = await running;
     expect(exit).toBe(code);
