@@ -46,7 +46,9 @@ export const lockedColumns = (tx: Tx) => tx`
     'failureCount', d.cert_failure_count, 'lastFailureAt', ${ms(tx, 'd.cert_last_failure_at')}) as state,
   json_build_object('certificateRef', d.observed_certificate_ref, 'notBefore', ${ms(tx, 'd.observed_not_before')},
     'notAfter', ${ms(tx, 'd.observed_not_after')}, 'fault', d.tls_fault, 'faultError', d.tls_fault_error,
-    'checkedAt', ${ms(tx, 'd.tls_last_checked_at')}) as served,
+    'checkedAt', ${ms(tx, 'd.tls_last_checked_at')},
+    'filled', case when d.certificate_filled then json_build_object('ref', d.certificate_ref,
+      'notBefore', ${ms(tx, 'd.tls_not_before')}, 'notAfter', ${ms(tx, 'd.tls_not_after')}) end) as served,
   case when d.ari_window_end is not null then
     json_build_object('certificateRef', d.ari_certificate_ref, 'endsAt', ${ms(tx, 'd.ari_window_end')}) end as window,
   json_build_object('tlsStatus', d.tls_status, 'alerting', d.alerting, 'lookDueAt', ${ms(tx, 'd.look_due_at')}, 'probeDueAt', ${ms(tx, 'd.probe_due_at')},

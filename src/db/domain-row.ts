@@ -91,6 +91,10 @@ const servedOf = (row: StateColumns): Served => ({
   fault: row.tls_fault,
   faultError: row.tls_fault_error,
   checkedAt: epochOf(row.tls_last_checked_at),
+  filled:
+    row.certificate_filled && row.certificate_ref !== null
+      ? { ref: row.certificate_ref, notBefore: epochOf(row.tls_not_before), notAfter: epochOf(row.tls_not_after) }
+      : null,
 });
 
 /** All that a row's status follows from. */

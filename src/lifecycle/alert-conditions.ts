@@ -91,7 +91,7 @@ export const conditionsOf = (
     domain: domain.domain,
     tlsMode: domain.settings.tlsMode,
     status: view.tlsStatus,
-    notAfter: currentValidity(domain)?.notAfter ?? null,
+    notAfter: currentValidity(domain)?.notAfter ?? view.certificate.notAfter,
     error: view.error,
     at: limits.now,
   });

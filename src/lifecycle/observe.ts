@@ -247,6 +247,7 @@ const concluded = (truth: Truth, { met, faults, confirmed }: Findings, at: numbe
     notAfter: seen?.notAfter ?? served.notAfter,
     ...fault,
     checkedAt: at,
+    ...(served.filled !== undefined && { filled: served.filled }),
   };
 };
 

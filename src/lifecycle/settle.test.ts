@@ -151,6 +151,26 @@ describe('settle', () => {
     });
   });
 
+  it.each([null, 'connection_refused', 'expired', 'untrusted'] as const)(
+    'keeps a deadline that only looks told of when the last look met the fault %s',
+    (found) => {
+      const certificate = { notBefore: now - 80 * day, notAfter: now - day };
+      const served = { ...certificate, fault: found, filled: { ref: 'sha256:AA', ...certificate } };
+      const one = settle(
+        {
+          domain: { ...domainOf({ served }), state: emptyState },
+          incidents: [],
+          alerts: [],
+          lastNotices: [],
+        },
+        limits,
+      );
+      expect(one.view.certificate).toMatchObject({ ref: 'sha256:AA', filled: true });
+      expect(firing(one)).toEqual(['tls_error', 'renewal_sla_breach']);
+      expect(one.alerts.notices[0]?.body).toMatchObject({ notAfter: new Date(now - day).toISOString() });
+    },
+  );
+
   it('says nothing more of what is acknowledged', () => {
     const earlier = settled({ served: fault });
     const alerts = earlier.alerts.changed;

@@ -24,6 +24,14 @@ export interface Served {
   readonly fault: Verdict | null;
   readonly faultError: string | null;
   readonly checkedAt: number | null;
+  /** The certificate of the last good look, while events speak of none. */
+  readonly filled?: FilledCertificate | null;
+}
+
+export interface FilledCertificate {
+  readonly ref: string;
+  readonly notBefore: number | null;
+  readonly notAfter: number | null;
 }
 
 export const neverServed: Served = {

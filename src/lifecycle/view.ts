@@ -4,10 +4,10 @@ import {
   currentValidity,
   expectedValidity,
   isExpired,
-  type Served,
   standingFault,
   statusOf,
   type Truth,
+  type Validity,
   warningWindowMs,
 } from './status.ts';
 import { isFailure } from './types.ts';
@@ -39,9 +39,10 @@ export interface Warnings {
 export const renewalDueOf = (truth: Truth, window: RenewalWindow | null): RenewalDue | null => {
   const { state } = truth;
   if (state.dueCurrent && state.renewalDueAt !== null) return { at: state.renewalDueAt, source: 'event' };
-  const ref = state.certificateRef ?? truth.served.certificateRef;
+  const shown = shownCertificate(truth);
+  const ref = shown.ref ?? truth.served.certificateRef;
   if (window !== null && window.certificateRef === ref) return { at: window.endsAt, source: 'ari' };
-  const validity = expectedValidity(truth) ?? (saysNothing(state) ? servedValidity(truth.served) : null);
+  const validity = expectedValidity(truth) ?? (shown.filled ? validityOf(shown) : null);
   if (validity === null || validity.notBefore === null) return null;
   return {
     at: Math.floor(validity.notBefore + ((validity.notAfter - validity.notBefore) * 2) / 3),
@@ -51,8 +52,8 @@ export const renewalDueOf = (truth: Truth, window: RenewalWindow | null): Renewa
 
 const saysNothing = (state: CertState): boolean => state.certificateRef === null && state.notAfter === null;
 
-const servedValidity = ({ notBefore, notAfter, fault }: Served) =>
-  notAfter === null || fault !== null ? null : { notBefore, notAfter };
+const validityOf = ({ notBefore, notAfter }: ShownCertificate): Validity | null =>
+  notAfter === null ? null : { notBefore, notAfter };
 
 /** The certificate that a row shows: events', or where they never spoke of one, what a good look found. */
 export interface ShownCertificate {
@@ -64,9 +65,13 @@ export interface ShownCertificate {
 }
 
 const shownCertificate = ({ state, served }: Truth): ShownCertificate => {
-  if (saysNothing(state) && served.certificateRef !== null && served.fault === null)
-    return { ref: served.certificateRef, notBefore: served.notBefore, notAfter: served.notAfter, filled: true };
-  return { ref: state.certificateRef, notBefore: state.notBefore, notAfter: state.notAfter, filled: false };
+  const { certificateRef: ref, notBefore, notAfter, fault, filled } = served;
+  if (!saysNothing(state))
+    return { ref: state.certificateRef, notBefore: state.notBefore, notAfter: state.notAfter, filled: false };
+  if (ref !== null && fault === null) return { ref, notBefore, notAfter, filled: true };
+  // A fault takes nothing back: a renewal that is due stays due while the server is down.
+  if (filled) return { ...filled, filled: true };
+  return { ref: null, notBefore: state.notBefore, notAfter: null, filled: false };
 };
 
 /** The columns of `custom_domains` that follow from settings, events and what is served. */

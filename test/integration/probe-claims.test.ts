@@ -121,6 +121,21 @@ describe('a job', () => {
     expect(rows[4]).toMatchObject({ clock: now + leaseMs });
   });
 
+  it('keeps the certificate and the deadline of a domain that only looks know when its server goes down', async () => {
+    const [id = ''] = await seed(1);
+    await probe([id], proberOf(good));
+    const well = await rowOf(id);
+    expect(well).toMatchObject({ tls_fault: null, certificate_filled: true, renewal_due_source: 'lifetime' });
+    const down = proberOf(async () => ({ looks: [lookAt('192.0.2.1:443', 'closed')], fault: null }));
+    const { certificate_ref, tls_not_after, renewal_due_at } = well;
+    for (const minutes of [1, 3]) {
+      api.setNow(now + minutes * minute);
+      await probe([id], down);
+    }
+    const certificate = { certificate_ref, tls_not_after, renewal_due_at, certificate_filled: true };
+    expect(await rowOf(id)).toMatchObject({ tls_status: 'tls_error', tls_fault: 'closed', ...certificate });
+  });
+
   it('keeps the deployment check that an event asked for while it looked', async () => {
     const [id = ''] = await seed(1);
     await claim();
