@@ -3,12 +3,14 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { EmitInputError } from '../emit/certificate.ts';
 import { readTarget } from '../emit/settings.ts';
 import { type ApiClient, apiClient, CommandError } from './api-client.ts';
+import { channelsOf, metricsUrl } from './demo/channels.ts';
 import { type Author, type Fleet, nextEvent, planFleet } from './demo/fleet.ts';
 import { seeded } from './demo/random.ts';
 import { type Counts, sendAll, type SendOptions, untilStopped } from './demo/sending.ts';
 import { readSummary, summaryLines } from './demo/summary.ts';
 import type { CliIo } from './io.ts';
 import { serverSigners } from './local-secrets.ts';
+import { printable } from './table.ts';
 
 const hourMs = 3_600_000;
 const patienceMs = 60_000;
@@ -19,6 +21,7 @@ export interface DemoOptions {
   readonly rate?: number;
   readonly seed: number;
   readonly keepGoing?: boolean;
+  readonly withAlerts?: boolean;
   readonly json?: boolean;
 }
 
@@ -44,10 +47,19 @@ export const demoCommand = (io: CliIo): Command =>
         .default(1),
     )
     .option('--keep-going', 'go on with an event now and then until Ctrl-C')
+    .option(
+      '--with-alerts',
+      'also where the server has notification channels, which are then told of all that goes wrong',
+    )
     .option('--json', 'print the result as one line of JSON')
     .addHelpText(
       'after',
-      '\nAll names end in .example; nothing is probed and nobody is told. Remove the data directory to be rid of them.',
+      [
+        '',
+        'All names end in .example, and nothing is probed. Some of the domains fail or are overdue, and a server with',
+        'notification channels tells them: the demo refuses to fill such a server, unless it is told --with-alerts.',
+        'Remove the data directory to be rid of the domains.',
+      ].join('\n'),
     )
     .action(async (options: DemoOptions) => {
       const stopping = new AbortController();
@@ -62,6 +74,7 @@ export const runDemo = async (io: CliIo, options: DemoOptions, signal: AbortSign
   try {
     const api = apiClient(io);
     const target = readTarget({}, io.env);
+    if (options.withAlerts !== true) await nobodyIsTold(io, api.url);
     const signers = serverSigners(io.env).map((signer) => ({ ...target, ...signer }));
     await demo(io, api, options, {
       targets: signers.length > 0 ? signers : [target],
@@ -78,6 +91,23 @@ export const runDemo = async (io: CliIo, options: DemoOptions, signal: AbortSign
   } finally {
     io.progress?.('');
   }
+};
+
+/** @throws CommandError when the server has channels: made-up failures would flood whoever reads them. */
+const nobodyIsTold = async (io: CliIo, url: string): Promise<void> => {
+  const metrics = metricsUrl(url, io.env);
+  const channels = await channelsOf(io, metrics);
+  if (channels === null) {
+    io.stderr(
+      `notafter demo: ${metrics}/metrics cannot be read, so it is not known whether this server has notification channels; if it has, they are told of the demo`,
+    );
+    return;
+  }
+  if (channels.length === 0) return;
+  const names = channels.map((name) => printable(name)).join(', ');
+  throw new CommandError(
+    `this server has notification channels, which the demo would flood: ${names}; use a server without them, or add --with-alerts`,
+  );
 };
 
 const demo = async (io: CliIo, api: ApiClient, options: DemoOptions, sending: SendOptions): Promise<void> => {
