@@ -3,9 +3,11 @@ import type { Config } from '../config.ts';
 import { CommandError, serverUrl } from './api-client.ts';
 import { type Check, fail, type Level } from './doctor/check.ts';
 import { checkConfig, checkDataDir, checkNode } from './doctor/host.ts';
-import { checkApi, checkClock, checkMetrics, type Probe } from './doctor/server.ts';
-import { checkAdminTokens, checkIngest } from './doctor/tokens.ts';
+import { checkNotices } from './doctor/notices.ts';
+import { checkApi, checkClock, checkMetrics, metricsUrl, type Probe } from './doctor/server.ts';
+import { checkAdminTokens, checkIngest, tokenOf } from './doctor/tokens.ts';
 import type { EmitIo } from './emit.ts';
+import { localUrl } from './local-secrets.ts';
 
 const marks: Readonly<Record<Level, string>> = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' };
 
@@ -46,6 +48,12 @@ const allChecks = async (io: EmitIo): Promise<Check[]> => {
   ];
 };
 
+const answeringChecks = async (probe: Probe, url: string, config: Config, env: EmitIo['env']): Promise<Check[]> => [
+  await checkAdminTokens(probe, url, config, env),
+  await checkIngest(probe, url, env),
+  ...(await checkNotices(probe, url, tokenOf(env))),
+];
+
 const serverChecks = async ({ env, fetch, now }: EmitIo, config: Config): Promise<Check[]> => {
   const probe: Probe = { fetch, now };
   let url: string;
@@ -56,13 +64,11 @@ const serverChecks = async ({ env, fetch, now }: EmitIo, config: Config): Promis
     return [fail('api', 'NOTAFTER_URL is not an address', error.message)];
   }
   const api = await checkApi(probe, url);
-  const metrics = new URL(url);
-  metrics.port = String(config.CERT_METRICS_PORT);
   const answers = !('why' in api.page);
   return [
     ...api.checks,
     ...checkClock(api.page, now(), config.CERT_EVENT_MAX_AGE_SECONDS),
-    ...(answers ? [await checkAdminTokens(probe, url, config, env), await checkIngest(probe, url, env)] : []),
-    ...(await checkMetrics(probe, metrics.origin.replace(/^https:/, 'http:'), config)),
+    ...(answers ? await answeringChecks(probe, url, config, env) : []),
+    ...(await checkMetrics(probe, metricsUrl(url, env), config, url !== localUrl(env))),
   ];
 };

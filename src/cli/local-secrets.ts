@@ -65,6 +65,9 @@ const fromFiles = (env: Env): Env => {
   return found['NOTAFTER_SOURCE_KEY_FILE'] === undefined ? found : { ...found, ...identity };
 };
 
+/** The address of the server on this host, which stands where NOTAFTER_URL is not set. */
+export const localUrl = (env: Env): string => `http://127.0.0.1:${env['PORT'] ?? '8080'}`;
+
 /**
  * The environment of a command. What is not set is taken from the server's own variables, or from the secrets that
  * `npm start` generated, where the command runs beside the server.
@@ -79,5 +82,5 @@ export const commandEnv = (env: Env): Env => {
     const base = name.replace(/_FILE$/, '');
     return !isSet(base) && !(keyIsOwn && /^NOTAFTER_(SOURCE|CLUSTER)/.test(base));
   });
-  return { NOTAFTER_URL: `http://127.0.0.1:${env['PORT'] ?? '8080'}`, ...env, ...Object.fromEntries(missing) };
+  return { NOTAFTER_URL: localUrl(env), ...env, ...Object.fromEntries(missing) };
 };

@@ -1,13 +1,4 @@
-import type { Env } from '../../emit/settings.ts';
 import { ask, type Probe } from '../doctor/server.ts';
-
-/** Where the metrics of a server are: its own host, the port of CERT_METRICS_PORT. */
-export const metricsUrl = (url: string, env: Env): string => {
-  const address = new URL(url);
-  address.protocol = 'http:';
-  address.port = env['CERT_METRICS_PORT'] ?? '9465';
-  return address.origin;
-};
 
 const series = /^fdt_cert_notifications_total\{(?:[^}]*,)?channel="([^"]*)"/gm;
 

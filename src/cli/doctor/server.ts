@@ -1,6 +1,7 @@
 import { createServer } from 'node:net';
 import type { Config } from '../../config.ts';
 import { parseObject } from '../../emit/json.ts';
+import type { Env } from '../../emit/settings.ts';
 import { type Check, fail, ok, warn } from './check.ts';
 
 const timeoutMs = 5000;
@@ -16,6 +17,14 @@ export interface Probe {
 export type Page =
   | { readonly status: number; readonly text: string; readonly headers: Headers; readonly askedAt: number }
   | { readonly why: string };
+
+/** Where the metrics of a server are: its own host, the port of CERT_METRICS_PORT. */
+export const metricsUrl = (url: string, env: Env): string => {
+  const address = new URL(url);
+  address.protocol = 'http:';
+  address.port = env['CERT_METRICS_PORT'] ?? '9465';
+  return address.origin;
+};
 
 /** Asks once. Never rejects. */
 export const ask = async ({ fetch, now }: Probe, url: string, init: RequestInit = {}): Promise<Page> => {
@@ -101,9 +110,15 @@ const samplesOf = (text: string): ReadonlyMap<string, number> =>
       .map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]),
   );
 
-/** Whether /metrics answers, and what it says about queues, pending events and dead letters. */
-export const checkMetrics = async (probe: Probe, url: string, config: Config): Promise<Check[]> => {
+/**
+ * Whether /metrics answers, and what it says about queues, pending events and dead letters.
+ *
+ * @param elsewhere true on a host that only talks to the server: the port is not for it, so that no answer is no fault
+ */
+export const checkMetrics = async (probe: Probe, url: string, config: Config, elsewhere: boolean): Promise<Check[]> => {
   const page = await ask(probe, `${url}/metrics`);
+  if ('why' in page && elsewhere)
+    return [ok('metrics', `not looked at: ${url} does not answer this host (${page.why})`)];
   if ('why' in page) return [await silent('metrics', url, 'CERT_METRICS_PORT', page.why)];
   const samples = samplesOf(page.text);
   const generated = samples.get('fdt_cert_metrics_generated_at_seconds');
