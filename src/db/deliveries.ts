@@ -1,7 +1,8 @@
-import type { OutboxNotice } from '../lifecycle/alerts.ts';
+import { lateResolve, type OutboxNotice, type ResolvedFacts } from '../lifecycle/alerts.ts';
 import type { AfterTry, Delivery } from '../lifecycle/delivery.ts';
 import type { Db, Tx } from './client.ts';
 import { raiseCounters, type Sample } from './counters.ts';
+import { insertNotices } from './outbox.ts';
 import { retrying } from './retry.ts';
 
 /** A row of the outbox that this process has lent itself for one try. */
@@ -130,6 +131,25 @@ const remember = (tx: Tx, seqs: readonly number[]) => tx`
     where seq = any(${[...seqs]}::int8[]) and kind = 'alert' and action = 'fire' group by alert_key) u
   where a.key = u.alert_key`;
 
+/** Where an alert was over before a requeued notice of it arrived, the channel is told so, once. */
+const endLate = async (tx: Tx, late: readonly Claimed[], now: number): Promise<void> => {
+  const over = await tx<(ResolvedFacts & { seq: number })[]>`
+    select distinct on (n.alert_key) n.seq::float8 as seq, coalesce(d.tls_status, n.body ->> 'status') as status, d.tls_last_error as error
+    from certificate_notifications n left join custom_domains d on d.id = n.domain_id
+    where n.seq = any(${late.map(({ seq }) => seq)}::int8[]) and n.kind = 'alert' and n.action = 'fire'
+      and not exists (select 1 from certificate_alerts a where a.key = n.alert_key)
+      and not exists (
+        select 1 from certificate_notifications o
+        where o.channel = n.channel and o.alert_key = n.alert_key and o.action = 'resolve' and o.status in ('pending', 'failed'))
+    order by n.alert_key, n.seq desc`;
+  const ends = over.flatMap(({ seq, ...current }) =>
+    late
+      .filter((row) => row.seq === seq)
+      .flatMap((row) => lateResolve(row, current, now).map((notice) => ({ ...notice, domainId: row.domainId }))),
+  );
+  if (ends.length > 0) await insertNotices(tx, ends);
+};
+
 const samplesOf = ({ row, delivery, after }: Tried): Sample[] => {
   const sent = delivery.kind === 'sent';
   const sla = row.class === 'renewal_sla_warning' || row.class === 'renewal_sla_breach';
@@ -153,9 +173,17 @@ export const saveTried = ({ sql }: Db, tried: readonly Tried[], now: number): Pr
       const counted = tried.filter(({ row }) => written.has(row.seq));
       const seqs = (wanted: (one: Tried) => boolean): number[] => counted.filter(wanted).map(({ row }) => row.seq);
       const dead = seqs(({ after }) => after.status === 'dead');
-      const late = seqs(({ row, after }) => after.status === 'sent' && row.requeues > 0);
+      const late = counted
+        .filter(({ row, after }) => after.status === 'sent' && row.requeues > 0)
+        .map(({ row }) => row);
       if (dead.length > 0) await takeBack(tx, dead, now);
-      if (late.length > 0) await remember(tx, late);
+      if (late.length > 0) {
+        await remember(
+          tx,
+          late.map(({ seq }) => seq),
+        );
+        await endLate(tx, late, now);
+      }
       await raiseCounters(tx, counted.flatMap(samplesOf));
     }),
   );

@@ -173,6 +173,16 @@ export const resolveNotices = (row: AlertRow, current: ResolvedFacts, now: numbe
   return row.channels.map((channel) => noticeOf(over, 'alert', 'resolve', channel, now));
 };
 
+/** The end of an alert that was over already when its notice reached the receiver at last. */
+export const lateResolve = (
+  { id: _id, kind: _kind, action: _action, channel, createdAt, ...alert }: OutboxNotice,
+  current: ResolvedFacts,
+  now: number,
+): OutboxNotice[] => {
+  const told = { at: createdAt, count: 1 };
+  return resolveNotices({ ...alert, alert: told, runbook: told, channels: [channel] }, current, now);
+};
+
 /**
  * Decides what is said of a domain: first notices at once, reminders after the cooldown, an end to every channel that was
  * told. Pure; called under the domain's lock, with what stands in the database.

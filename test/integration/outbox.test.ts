@@ -196,6 +196,26 @@ describe('delivering', () => {
     expect(await alertsNow()).toEqual([{ count: 1, channels: ['chat', 'pager'] }]);
   });
 
+  it('tells the end, once, to a channel that heard of an alert by a requeue when it was over already', async () => {
+    pager.answer = refused;
+    await expiring('a.example');
+    await deliver('pager');
+    later(1800 * second);
+    await settlePass();
+    await deliver('pager');
+    await api.db
+      .sql`update custom_domains set cert_last_event_type = 'renewal_succeeded', look_due_at = to_timestamp(${start} / 1000.0)`;
+    await settlePass();
+    expect(await alertsNow()).toEqual([]);
+    pager.answer = { kind: 'sent', status: 200, snippet: null };
+    pager.sent.length = 0;
+    await api.call('POST', '/v1/admin/notifications/requeue', { role: 'operator', body: {} });
+    await deliver('pager');
+    await deliver('pager');
+    expect(pager.sent).toEqual(['fire a.example', 'fire a.example', 'resolve a.example']);
+    expect(await statuses('pager')).toEqual(['sent', 'sent', 'sent']);
+  });
+
   it('waits with what follows while an earlier notice of the alert is not delivered', async () => {
     chat.answer = busy;
     await expiring('a.example', 'b.example');
