@@ -175,6 +175,17 @@ describe('summaryOf', () => {
     expect(text).not.toContain('expired');
   });
 
+  it('does not sound well when a graver alert takes its place', () => {
+    expect(summaryOf('expiring', 'resolve', alertBody(facts))).toContain('but in error');
+    expect(summaryOf('expiring', 'resolve', alertBody({ ...facts, status: 'issued' }))).not.toContain('error');
+    const warning = { ...slaFacts, class: 'renewal_sla_warning' } as const;
+    expect(summaryOf('renewal_sla_warning', 'resolve', slaBody(warning))).toContain(
+      'deadline of its renewal has passed',
+    );
+    const renewed = slaBody({ ...warning, renewalDueAt: at + hour });
+    expect(summaryOf('renewal_sla_warning', 'resolve', renewed)).toContain('no longer close');
+  });
+
   it('is one line of bounded length, whatever the error says', () => {
     const text = summaryOf('tls_error', 'fire', alertBody({ ...facts, error: `a\nb\u202E${'x'.repeat(1000)}` }));
     expect(text).not.toMatch(/[\n\u202E]/);

@@ -167,9 +167,17 @@ const recovery: Readonly<Record<NoticeClass, string>> = {
   drift: 'the expected certificate is served',
 };
 
+/** Why an alert is over. One that gave way to a graver one must not sound as if all were well. */
+const ending = (noticeClass: NoticeClass, body: NoticeBody): string => {
+  if (noticeClass === 'expiring' && body['status'] === 'tls_error')
+    return 'certificate is no longer about to expire, but in error';
+  const left = noticeClass === 'renewal_sla_warning' ? fromNow(body, 'renewalDueAt') : null;
+  return left !== null && left <= 0 ? 'the deadline of its renewal has passed' : recovery[noticeClass];
+};
+
 /** One line for people, at most 300 characters, from a body made above. */
 export const summaryOf = (noticeClass: NoticeClass, action: NoticeAction, body: NoticeBody): string =>
   displayText(
-    `${String(body['domain'])}: ${action === 'resolve' ? recovery[noticeClass] : trouble(noticeClass, body)}`,
+    `${String(body['domain'])}: ${action === 'resolve' ? ending(noticeClass, body) : trouble(noticeClass, body)}`,
     300,
   );
