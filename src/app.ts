@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pino, type Logger } from 'pino';
 import type { Config } from './config.ts';
 import type { Ctx } from './context.ts';
-import { assertDurable, connectDb, type Db, isInfrastructureFault } from './db/client.ts';
+import { assertDurable, connectDb, type Db, isInfrastructureFault, keepTypes } from './db/client.ts';
 import { migrate } from './db/migrate.ts';
 import { isWritable } from './db/writable.ts';
 import { startEmbeddedPostgres } from './embedded.ts';
@@ -83,6 +83,7 @@ const openDatabase = async (url: string, max: number): Promise<Db> => {
   const db = connectDb(url, { max, name: 'notafter' });
   try {
     await assertDurable(db);
+    keepTypes(db);
   } catch (error) {
     await db.close();
     throw error;

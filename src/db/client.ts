@@ -37,6 +37,14 @@ export const connectDb = (url: string, { max, name }: ConnectOptions): Db => {
   return { sql, orm: drizzle(sql, { schema }), close: () => sql.end({ timeout: 5 }) };
 };
 
+/**
+ * Has the types of the server that the first connection read stand for all connections to come. Otherwise the driver reads them
+ * on every connect, and when the server ends the connection in that moment nobody hears of it: the process dies of it.
+ */
+export const keepTypes = ({ sql }: Db): void => {
+  Object.assign(sql.options, { fetch_types: false });
+};
+
 const settings = ['fsync', 'full_page_writes', 'synchronous_commit'] as const;
 
 /** Checks that a commit on this server means durable storage; 202 promises no less. */
