@@ -40,8 +40,8 @@ const startHolder = (dataDir: string) => {
   const code = `
     const { startEmbeddedPostgres } = await import(${JSON.stringify(new URL('../src/embedded.ts', import.meta.url).href)});
     const server = await startEmbeddedPostgres({ dataDir: ${JSON.stringify(dataDir)}, log: () => undefined, settings: { shared_buffers: '32MB' } });
-    console.log('up', server.url);
     process.on('SIGTERM', () => process.exit(0));
+    console.log('up', server.url);
     setInterval(() => undefined, 1000);`;
   return startChild(process.execPath, ['--input-type=module', '--eval', code], {
     env: { PATH: process.env.PATH ?? '' },
