@@ -4,6 +4,7 @@ import { forPerson, type Json, pathOf, printAddresses } from './domain-show.ts';
 import { withApi } from './events.ts';
 import { type CliIo, listOf, membersOf } from './io.ts';
 import { driftLine } from './probe-drift.ts';
+import { withRemedy } from './remedy.ts';
 import { printable } from './table.ts';
 
 const pollMs = 500;
@@ -46,7 +47,8 @@ export const probeDomain = (io: CliIo, domain: string, options: ProbeOptions): P
     const columns = forPerson(io, body, options);
     if (columns !== null) {
       io.stdout(`${printable(row['domain'])}  ${printable(row['tls_status'])}`);
-      if (row['tls_fault_error'] !== null) io.stdout(printable(row['tls_fault_error']));
+      const fault = withRemedy(row['tls_fault_error'], row['tls_fault']);
+      if (fault !== null) io.stdout(fault);
       if (drift !== null) io.stdout(`drift: ${drift}`);
       printAddresses(io, addresses, columns);
     }

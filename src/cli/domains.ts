@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { probeModes, starttlsProtocols } from '../lifecycle/served.ts';
-import { failurePolicies, tlsModes, tlsStatuses } from '../lifecycle/types.ts';
+import { driftStates, failurePolicies, tlsModes, tlsStatuses } from '../lifecycle/types.ts';
 import { probeDomain, type ProbeOptions } from './domain-probe.ts';
 import { forPerson, type Json, pathOf, printDomain, showDomain } from './domain-show.ts';
 import { importDomains } from './domains-import.ts';
@@ -34,11 +34,12 @@ export interface PutOptions extends Json {
 
 type Row = Readonly<Record<string, unknown>>;
 
-const headings = ['DOMAIN', 'STATUS', 'REGION', 'ORG', 'VERIFIED', 'NOT AFTER', 'LAST EVENT', 'ERROR'];
+const headings = ['DOMAIN', 'STATUS', 'DRIFT', 'REGION', 'ORG', 'VERIFIED', 'NOT AFTER', 'LAST EVENT', 'ERROR'];
 
 const cellsOf = (row: Row): unknown[] => [
   row['domain'],
   row['tls_status'],
+  row['drift_state'],
   row['region'] ?? 'unassigned',
   row['org_id'],
   row['verified'] === true ? 'yes' : 'no',
@@ -98,10 +99,9 @@ const settingsOf = (options: PutOptions): Row => {
 const put = (io: CliIo, name: string, options: PutOptions): Promise<number> =>
   withApi(io, 'domains put', async (api) => {
     const { status, body } = await api.expect('PUT', pathOf(name), { body: settingsOf(options) });
-    const columns = forPerson(io, body, options);
-    if (columns === null) return 0;
+    if (forPerson(io, body, options) === null) return 0;
     io.stdout(status === 201 ? 'registered' : 'saved');
-    printDomain(io, membersOf(body['domain']), columns);
+    printDomain(io, membersOf(body['domain']));
     return 0;
   });
 
@@ -126,7 +126,7 @@ const addList = (domains: Command, io: CliIo): Command =>
       .addOption(new Option('--status <status>', 'only this status').choices(tlsStatuses))
       .option('--region <region>', 'only this region; unassigned for those without a route')
       .option('--org-id <id>', 'only this organisation')
-      .option('--drift <state>', 'only this drift state')
+      .addOption(new Option('--drift <state>', 'only this drift state').choices(driftStates))
       .option('--match <name>', 'a name, the beginning of one, or *.suffix'),
   ).action(async (options: ListOptions) => {
     process.exitCode = await list(io, options);

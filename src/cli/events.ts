@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import { type ApiClient, apiClient, CommandError } from './api-client.ts';
 import { type EventFilterOptions, eventQuery, upTo, withEventFilters } from './event-options.ts';
 import { type CliIo, listOf, membersOf } from './io.ts';
-import { printable, table } from './table.ts';
+import { facts, factsOf, printable, table } from './table.ts';
 
 export interface ListOptions extends EventFilterOptions {
   readonly limit: number;
@@ -103,8 +103,7 @@ const showEvent = (io: CliIo, id: string, { json }: { json?: boolean }): Promise
     io.stdout(
       `${printable(event['id'])}  ${printable(event['domain'])}  ${printable(domain['tls_status'] ?? 'not registered')}`,
     );
-    const facts = shown.filter((name) => event[name] !== null).map((name) => [name.replaceAll('_', ' '), event[name]]);
-    for (const line of table(['', ''], facts, columns).slice(1)) io.stdout(`  ${line}`);
+    for (const line of facts(factsOf(event, shown))) io.stdout(line);
     io.stdout('');
     const entries = listOf(body['timeline']).map((entry) => [
       entry['at'],

@@ -4,7 +4,7 @@ import { CommandError } from './api-client.ts';
 import { epochOf, upTo, when } from './event-options.ts';
 import { readBy, withApi, withPage } from './events.ts';
 import { type CliIo, listOf, membersOf } from './io.ts';
-import { printable, table } from './table.ts';
+import { facts, factsOf, printable, table } from './table.ts';
 
 interface FilterOptions {
   readonly status?: string;
@@ -116,8 +116,7 @@ const show = (io: CliIo, id: string, { json }: { json?: boolean }): Promise<numb
     }
     const row = membersOf(body['notification']);
     io.stdout(`${printable(row['id'])}  ${printable(row['summary'])}`);
-    const facts = shown.filter((name) => row[name] !== null).map((name) => [name.replaceAll('_', ' '), row[name]]);
-    for (const line of table(['', ''], facts, columns).slice(1)) io.stdout(`  ${line}`);
+    for (const line of facts(factsOf(row, shown))) io.stdout(line);
     io.stdout('');
     const tries = listOf(body['attempts']).map((one) => [
       one['created_at'],

@@ -1,5 +1,11 @@
 const gap = '  ';
-const widest = 60;
+/** Most characters of a cell that is not the last; a fingerprint fits. */
+export const widest = 72;
+const indent = 4;
+/** Room below which the last cell of a row gets a line of its own. */
+const leastLast = 24;
+/** Columns that say what another command says in full; they give way first, down to this width. */
+const givesWay: Readonly<Record<string, number>> = { WHAT: 28 };
 
 /** Text of a sender or a server as a terminal may show it: one line, no control characters. */
 export const printable = (value: unknown): string => {
@@ -11,9 +17,22 @@ export const printable = (value: unknown): string => {
 const cut = (text: string, width: number): string =>
   text.length > width ? `${text.slice(0, Math.max(0, width - 1))}…` : text;
 
+const widthsOf = (headings: readonly string[], lines: readonly (readonly string[])[], columns: number): number[] => {
+  const widths = headings.map((_, index) => Math.max(...lines.map((line) => line[index]?.length ?? 0)));
+  const capped = widths.map((width, index) => (index === widths.length - 1 ? width : Math.min(width, widest)));
+  const over = (): number => capped.reduce((sum, width) => sum + width + gap.length, -gap.length) - columns;
+  for (const [index, heading] of headings.entries()) {
+    const [width, least] = [capped[index] ?? 0, givesWay[heading]];
+    if (least !== undefined && index < headings.length - 1 && over() > 0) {
+      capped[index] = Math.max(Math.min(width, least), width - over());
+    }
+  }
+  return capped;
+};
+
 /**
- * Rows under their headings, one line each; a column is as wide as its widest cell, 60 at most, and no line is wider than
- * the terminal.
+ * Rows under their headings. A column is as wide as its widest cell, 72 at most, the last one as wide as there is room; no
+ * line is wider than the terminal. Where the last cell of a row has too little room, it stands on a line below, indented.
  *
  * @param columns width of the terminal, in characters
  */
@@ -22,11 +41,29 @@ export const table = (
   rows: readonly (readonly unknown[])[],
   columns: number,
 ): string[] => {
-  const lines = [headings, ...rows.map((row) => row.map((cell) => cut(printable(cell), widest)))];
-  const widths = headings.map((_, index) => Math.max(...lines.map((line) => line[index]?.length ?? 0)));
+  const lines = [headings, ...rows.map((row) => row.map(printable))];
+  const widths = widthsOf(headings, lines, columns);
   const last = headings.length - 1;
-  return lines.map((line) => {
-    const cells = line.map((cell, index) => (index === last ? cell : cell.padEnd(widths[index] ?? 0)));
-    return cut(cells.join(gap).trimEnd(), columns);
+  const before = widths.slice(0, last).reduce((sum, width) => sum + width + gap.length, 0);
+  const isNarrow = columns - before < leastLast && columns >= indent + leastLast;
+  return lines.flatMap((line) => {
+    const cells = line.slice(0, last).map((cell, index) => cut(cell, widths[index] ?? 0).padEnd(widths[index] ?? 0));
+    const end = line[last] ?? '';
+    if (!isNarrow || end === '-' || end.length <= columns - before)
+      return [cut([...cells, end].join(gap).trimEnd(), columns)];
+    return [cut(cells.join(gap).trimEnd(), columns), cut(' '.repeat(indent) + end, columns)];
   });
 };
+
+/** Names and values, one a line under each other; a value is never cut, so that it can be copied. */
+export const facts = (rows: readonly (readonly [name: string, value: unknown])[]): string[] => {
+  const width = Math.max(0, ...rows.map(([name]) => name.length));
+  return rows.map(([name, value]) => `  ${name.padEnd(width)}${gap}${printable(value)}`);
+};
+
+/** Those of the named members of a row that are not null, under their names as people read them. */
+export const factsOf = (
+  row: Readonly<Record<string, unknown>>,
+  names: readonly string[],
+): (readonly [name: string, value: unknown])[] =>
+  names.filter((name) => row[name] !== null).map((name) => [name.replaceAll('_', ' '), row[name]]);

@@ -137,3 +137,27 @@ describe('notafter domains probe --wait', () => {
     expect(code).toBe(1);
   });
 });
+
+describe('a look that notafter itself keeps from being good', () => {
+  it.each([
+    ['untrusted', 'it is self-signed', 'it is self-signed; for a CA of your own set CERT_PROBE_TRUSTED_CA_FILE'],
+    [
+      'address_refused',
+      'the address is private and may not be probed',
+      'the address is private and may not be probed; if it is yours, set CERT_PROBE_ALLOWED_CIDRS',
+    ],
+    [
+      'address_refused',
+      'port 99 may not be probed at public addresses',
+      'port 99 may not be probed at public addresses; if it is meant, set CERT_PROBE_ALLOWED_PORTS',
+    ],
+    ['expired', 'it has ended', 'it has ended'],
+  ] as const)('says what to set: %s, %s', async (verdict, error, shown) => {
+    await seed({ domain: { tls_fault: verdict, tls_fault_error: error }, served: [old] });
+    await api.db.sql`update domain_addresses set verdict = ${verdict}, error = ${error}`;
+    const { code, out } = await probe(250);
+    expect(code).toBe(1);
+    expect(out[1]).toBe(shown);
+    expect(out.at(-1)).toContain(`  ${shown}`);
+  });
+});

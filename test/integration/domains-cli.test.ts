@@ -5,11 +5,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { domainsCommand } from '../../src/cli/domains.ts';
 import type { CliIo } from '../../src/cli/io.ts';
 import type { Role } from '../../src/config-rules.ts';
+import { notifications } from '../../src/db/schema-served.ts';
 import { customDomains, incidents } from '../../src/db/schema.ts';
 import { customDomainRoutes } from '../../src/http/custom-domains.ts';
 import { importRoutes } from '../../src/http/domain-import.ts';
 import { domainRoutes } from '../../src/http/domains.ts';
-import { createTestApi, domainOf, incidentOf, type TestApi, tokenOf } from '../support/api.ts';
+import { createTestApi, domainOf, idAt, incidentOf, type TestApi, tokenOf } from '../support/api.ts';
 
 const now = Date.UTC(2026, 4, 1, 12);
 
@@ -23,7 +24,7 @@ afterAll(async () => {
   await api.close();
   rmSync(dir, { recursive: true });
 });
-beforeEach(() => api.db.sql`truncate custom_domains, certificate_incidents, tunnels`);
+beforeEach(() => api.db.sql`truncate custom_domains, certificate_incidents, certificate_notifications, tunnels`);
 
 const fileOf = (text: string): string => {
   const file = path.join(dir, 'domains.ndjson');
@@ -134,6 +135,8 @@ describe('notafter domains list', () => {
         domain: 'a.example.com',
         org_id: 'o',
         tls_status: 'tls_error',
+        drift_state: 'stale_served',
+        drift_since: new Date(now),
         tls_last_error: 'rate \u001B[31mlimit',
       }),
       domainOf({ domain: 'b.example.com', region: null, tls_status: 'pending_route', verified: false }),
@@ -147,6 +150,7 @@ describe('notafter domains list', () => {
     [['--region', 'unassigned'], ['b.example.com']],
     [['--org-id', 'o'], ['a.example.com']],
     [['--match', '*.example.org'], ['c.example.org']],
+    [['--drift', 'stale_served'], ['a.example.com']],
     [['--drift', 'in_step'], []],
   ])('%j', async (args, expected) => {
     const { out } = await run(['list', ...args], { role: 'viewer' });
@@ -155,16 +159,61 @@ describe('notafter domains list', () => {
 
   it('is a table on a terminal, harmless to it, with the way to the next page', async () => {
     const { out } = await run(['list', '--limit', '2'], { columns: 120 });
-    expect(out[0]).toMatch(/^DOMAIN +STATUS +REGION +ORG +VERIFIED/);
-    expect(out[1]).toMatch(/^a\.example\.com +tls_error +eu +o +yes .*rate  ?\[31mlimit$/);
-    expect(out[2]).toMatch(/^b\.example\.com +pending_route +unassigned +- +no/);
+    expect(out[0]).toMatch(/^DOMAIN +STATUS +DRIFT +REGION +ORG +VERIFIED/);
+    expect(out[1]).toMatch(/^a\.example\.com +tls_error +stale_served +eu +o +yes .*rate  ?\[31mlimit$/);
+    expect(out[2]).toMatch(/^b\.example\.com +pending_route +- +unassigned +- +no/);
     const cursor = out[3]?.replace('more: --cursor ', '') ?? '';
     const rest = await run(['list', '--cursor', cursor]);
     expect(json(rest.out[0])).toMatchObject({ domains: [{ domain: 'c.example.org' }], nextCursor: null });
   });
 });
 
+describe('notafter domains list --drift', () => {
+  it('takes the states there are, and says which', async () => {
+    await expect(run(['list', '--drift', 'stale'])).rejects.toThrow(
+      /Allowed choices are in_step, stale_served, unknown_served, addresses_differ/,
+    );
+  });
+});
+
 describe('notafter domains show', () => {
+  it('never cuts a fingerprint, however narrow the terminal', async () => {
+    const [said, seen] = [`sha256:${'CD'.repeat(32)}`, `sha256:${'AB'.repeat(32)}`];
+    await api.db.orm
+      .insert(customDomains)
+      .values(domainOf({ domain: 'a.example.com', certificate_ref: said, observed_certificate_ref: seen }));
+    const { out } = await run(['show', 'a.example.com'], { columns: 80 });
+    expect(out.find((line) => line.startsWith('  certificate ref '))).toMatch(new RegExp(` ${said}$`));
+    const [events, served] = [out.indexOf('EVENTS'), out.indexOf('SERVED')];
+    expect(out[events + 1]).toBe(`  certificate  ${said}`);
+    expect(out[served + 1]).toBe(`  certificate  ${seen}`);
+  });
+
+  it('says when an incident was resolved', async () => {
+    const row = domainOf({ domain: 'a.example.com' });
+    await api.db.orm.insert(customDomains).values(row);
+    const resolved = { status: 'resolved' as const, resolved_at: new Date(now + 1000), resolved_by: 'auto' };
+    await api.db.orm
+      .insert(incidents)
+      .values(incidentOf(now, { domain: 'a.example.com', domain_id: row.id, ...resolved }));
+    const { out } = await run(['show', 'a.example.com'], { columns: 160 });
+    expect(out.at(-1)).toMatch(/incident, tier 2 +renewal_failed +resolved 2026-05-01T12:00:01.000Z +-$/);
+  });
+
+  it('names the channel of a notification', async () => {
+    const row = domainOf({ domain: 'a.example.com' });
+    await api.db.orm.insert(customDomains).values(row);
+    const { id, at } = { id: idAt(now), at: new Date(now) };
+    await api.db.orm.insert(notifications).values({
+      ...{ id, kind: 'alert', action: 'resolve', alert_key: `${row.id}:drift`, cycle: 'none', class: 'drift' },
+      ...{ severity: 'warning', route: 'ticket', channel: 'chat', domain_id: row.id, domain: 'a.example.com' },
+      ...{ summary: 'mended', body: {}, status: 'failed', tries: 1, last_error: 'the receiver answered 500' },
+      ...{ fired_at: at, created_at: at, updated_at: at },
+    });
+    const { out } = await run(['show', 'a.example.com'], { columns: 160 });
+    expect(out.at(-1)).toMatch(/notification, chat +drift resolve +failed +the receiver answered 500$/);
+  });
+
   it('shows the row and what happened', async () => {
     const row = domainOf({ domain: 'a.example.com' });
     await api.db.orm.insert(customDomains).values(row);
