@@ -5,6 +5,8 @@ import type { Outcome } from '../queues/catalog.ts';
 import { onDatabase } from './on-database.ts';
 
 const jobSize = 200;
+/** Jobs whose domains are claimed by one statement. */
+const jobsAtOnce = 5;
 /** Jobs that may wait before a sweep leaves the rest to the next one: 20,000 domains, a minute's work of one worker. */
 const mostWaiting = 100;
 /** Longer than a full queue takes to be worked off: a job that is not back by then is lost. */
@@ -20,11 +22,13 @@ export const probeSweep = async (ctx: Ctx): Promise<Outcome> => {
   let domains = 0;
   if (ctx.config.CERT_PROBE_FALLBACK_ENABLED) {
     const room = mostWaiting - (await ctx.queues.waitingProbes());
-    for (let jobs = 0; jobs < room; jobs += 1) {
-      const ids = await onDatabase(() => claimDue(ctx.db, { now: ctx.now(), leaseMs, limit: jobSize }));
-      if (ids.length > 0) await ctx.queues.enqueueProbes(ids, false);
+    for (let jobs = 0; jobs < room; jobs += jobsAtOnce) {
+      const limit = jobSize * Math.min(jobsAtOnce, room - jobs);
+      const ids = await onDatabase(() => claimDue(ctx.db, { now: ctx.now(), leaseMs, limit }));
+      for (let from = 0; from < ids.length; from += jobSize)
+        await ctx.queues.enqueueProbes(ids.slice(from, from + jobSize), false);
       domains += ids.length;
-      if (ids.length < jobSize) break;
+      if (ids.length < limit) break;
     }
   }
   await onDatabase(() => noteSweep(ctx.db, 'probe', ctx.now()));
