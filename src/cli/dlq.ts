@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { type ApiClient, CommandError, refusal } from './api-client.ts';
 import { type EventFilterOptions, eventQuery, withEventFilters } from './event-options.ts';
-import { eventPath, listEvents, type ListOptions, replayBody, withApi, withPage } from './events.ts';
+import { eventPath, listEvents, type ListOptions, replayBody, replayRefusal, withApi, withPage } from './events.ts';
 import { type CliIo, listOf, membersOf } from './io.ts';
 import { printable } from './table.ts';
 
@@ -14,27 +14,46 @@ export interface DlqReplayOptions extends EventFilterOptions {
 
 const pageSize = 500;
 const barWidth = 30;
+const mostNamed = 10;
+
+type Row = Readonly<Record<string, unknown>>;
+
+interface Letter {
+  readonly id: string;
+  /** The domain that it waits for, when nobody has registered it; null else. */
+  readonly missing: string | null;
+}
 
 interface Letters {
   readonly total: number;
-  readonly ids: AsyncIterable<string>;
+  readonly letters: AsyncIterable<Letter>;
 }
 
-async function* given(ids: readonly string[]): AsyncGenerator<string> {
-  yield* ids;
+/** The domain of an event that failed because nobody has registered it; registering it would have applied the event. */
+const missingOf = ({ error_class: why, domain_id: domainId, domain }: Row): string | null =>
+  why === 'unresolved' && domainId === null && typeof domain === 'string' ? domain : null;
+
+async function* given(api: ApiClient, ids: readonly string[]): AsyncGenerator<Letter> {
+  for (const id of ids) {
+    // What is wrong with the id or the token is told by the replay.
+    const { body } = await api.call('GET', eventPath(id));
+    yield { id, missing: missingOf(membersOf(body['event'])) };
+  }
 }
 
 const pageOf = async (api: ApiClient, query: URLSearchParams): Promise<Readonly<Record<string, unknown>>> =>
   (await api.expect('GET', `/v1/admin/cert-events?${query.toString()}`)).body;
 
 // A page goes on below the last id, so it does not matter that replayed events are no dead letters any more.
-async function* allIds(
+async function* allLetters(
   api: ApiClient,
   query: URLSearchParams,
   first: Readonly<Record<string, unknown>>,
-): AsyncGenerator<string> {
+): AsyncGenerator<Letter> {
   for (let page = first; ;) {
-    for (const { id } of listOf(page['events'])) if (typeof id === 'string') yield id;
+    for (const row of listOf(page['events'])) {
+      if (typeof row['id'] === 'string') yield { id: row['id'], missing: missingOf(row) };
+    }
     if (typeof page['nextCursor'] !== 'string') return;
     query.set('cursor', page['nextCursor']);
     page = await pageOf(api, query);
@@ -51,12 +70,12 @@ const lettersOf = async (
   const filtered = query.size > 1;
   if (ids.length > 0) {
     if (options.all === true || filtered) throw new CommandError('give either ids, or --all with or without filters');
-    return { total: ids.length, ids: given(ids) };
+    return { total: ids.length, letters: given(api, ids) };
   }
   if (options.all !== true) throw new CommandError('give the ids of events, or --all');
   query.set('limit', String(pageSize));
   const first = await pageOf(api, query);
-  return { total: Number(membersOf(first['stats'])['failed'] ?? 0), ids: allIds(api, query, first) };
+  return { total: Number(membersOf(first['stats'])['failed'] ?? 0), letters: allLetters(api, query, first) };
 };
 
 const bar = (done: number, total: number): string => {
@@ -70,31 +89,35 @@ interface Refused {
   readonly message: string;
 }
 
-const replayLetters = async (io: CliIo, api: ApiClient, { total, ids }: Letters, body: unknown) => {
+const replayLetters = async (io: CliIo, api: ApiClient, { total, letters }: Letters, body: unknown) => {
+  const missing = new Set<string>();
   const replayed: string[] = [];
   const refused: Refused[] = [];
   try {
-    for await (const id of ids) {
+    for await (const { id, missing: domain } of letters) {
       const answer = await api.call('POST', `${eventPath(id)}/replay`, { body });
       // What is wrong with the token or the server is wrong for all the others, too.
       if ([401, 403].includes(answer.status) || answer.status >= 500) {
         throw new CommandError(`${refusal(answer)}; replayed before that: ${replayed.length}`);
       }
-      if (answer.status === 200) replayed.push(id);
-      else refused.push({ id, message: refusal(answer) });
+      if (answer.status !== 200) refused.push({ id, message: replayRefusal(answer, id) });
+      else {
+        replayed.push(id);
+        if (domain !== null) missing.add(domain);
+      }
       io.progress?.(bar(replayed.length + refused.length, total));
     }
   } finally {
     io.progress?.('');
   }
-  return { replayed, refused };
+  return { replayed, refused, missing: [...missing] };
 };
 
 /** Replays dead letters one by one. @returns 1 when one of them was refused. */
 export const replayDeadLetters = (io: CliIo, ids: readonly string[], options: DlqReplayOptions): Promise<number> =>
   withApi(io, 'dlq replay', async (api) => {
     const letters = await lettersOf(io, api, ids, options);
-    const { replayed, refused } = await replayLetters(io, api, letters, replayBody(options));
+    const { replayed, refused, missing } = await replayLetters(io, api, letters, replayBody(options));
     if (io.columns === null || options.json === true) {
       io.stdout(
         JSON.stringify({
@@ -106,7 +129,16 @@ export const replayDeadLetters = (io: CliIo, ids: readonly string[], options: Dl
       );
     } else {
       for (const { id, message } of refused) io.stderr(`notafter dlq replay: ${printable(id)}: ${message}`);
-      io.stdout(`${replayed.length} of ${replayed.length + refused.length} replayed`);
+      for (const domain of missing.slice(0, mostNamed)) {
+        io.stderr(
+          `notafter dlq replay: nobody has registered ${printable(domain)}: do so first, or its events fail again; notafter domains put ${printable(domain)}`,
+        );
+      }
+      if (missing.length > mostNamed) {
+        io.stderr(`notafter dlq replay: and ${missing.length - mostNamed} more: notafter dlq list --unresolved`);
+      }
+      const see = replayed.length === 1 ? `; see notafter events show ${printable(replayed[0])}` : '';
+      io.stdout(`${replayed.length} of ${replayed.length + refused.length} queued again${see}`);
     }
     return refused.length > 0 ? 1 : 0;
   });

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { type ApiClient, apiClient, CommandError } from './api-client.ts';
+import { type ApiAnswer, type ApiClient, apiClient, CommandError, refusal } from './api-client.ts';
 import { type EventFilterOptions, eventQuery, upTo, withEventFilters } from './event-options.ts';
 import { type CliIo, listOf, membersOf } from './io.ts';
 import { facts, factsOf, printable, table } from './table.ts';
@@ -125,9 +125,15 @@ export const replayBody = ({
   ...(reason !== undefined && { reason }),
 });
 
+/** Why an event is not replayed; where force would do it, as the command that does. */
+export const replayRefusal = (answer: ApiAnswer, id: string): string =>
+  refusal(answer).replace('replay it with force', `use notafter events replay ${printable(id)} --force`);
+
 const replayEvent = (io: CliIo, id: string, options: ReplayOptions): Promise<number> =>
   withApi(io, 'events replay', async (api) => {
-    const { body } = await api.expect('POST', `${eventPath(id)}/replay`, { body: replayBody(options) });
+    const answer = await api.call('POST', `${eventPath(id)}/replay`, { body: replayBody(options) });
+    if (answer.status !== 200) throw new CommandError(replayRefusal(answer, id));
+    const { body } = answer;
     const event = membersOf(body['event']);
     if (readBy(io, options.json) === null) io.stdout(JSON.stringify(body));
     else io.stdout(`${printable(event['id'])} is ${printable(event['status'])} again, ${printable(event['domain'])}`);

@@ -1,35 +1,24 @@
 import { Command, Option } from 'commander';
 import { noticeClasses } from '../lifecycle/notice.ts';
-import { CommandError } from './api-client.ts';
-import { epochOf, upTo, when } from './event-options.ts';
+import { upTo, when } from './event-options.ts';
 import { readBy, withApi, withPage } from './events.ts';
 import { type CliIo, listOf, membersOf } from './io.ts';
+import {
+  at,
+  type FilterOptions,
+  filtersOf,
+  path,
+  requeue,
+  type RequeueOptions,
+  unknownChannel,
+} from './notifications-requeue.ts';
 import { facts, factsOf, printable, table } from './table.ts';
-
-interface FilterOptions {
-  readonly status?: string;
-  readonly channel?: string;
-  readonly class?: string;
-  readonly domain?: string;
-  readonly orgId?: string;
-  readonly since?: string;
-  readonly until?: string;
-  readonly json?: boolean;
-}
 
 interface ListOptions extends FilterOptions {
   readonly limit: number;
   readonly cursor?: string;
 }
 
-interface RequeueOptions extends FilterOptions {
-  readonly all?: boolean;
-  readonly dryRun?: boolean;
-  readonly limit: number;
-}
-
-const path = '/v1/admin/notifications';
-const at = (id: string): string => `${path}/${encodeURIComponent(id)}`;
 const statuses = ['pending', 'failed', 'sent', 'dead'];
 const most = 1000;
 
@@ -43,23 +32,6 @@ const withFilters = (command: Command, choices: readonly string[]): Command =>
     .addOption(new Option('--since <time>', 'decided then or later; also how long ago, such as 24h').argParser(when))
     .addOption(new Option('--until <time>', 'decided before then').argParser(when));
 
-/** The filters as the API has them; times as epoch milliseconds or RFC 3339. */
-const filtersOf = (options: FilterOptions, now: number): Record<string, string> => {
-  const { status, channel, class: noticeClass, domain, orgId, since, until } = options;
-  const all = {
-    status,
-    channel,
-    class: noticeClass,
-    domain,
-    orgId,
-    since: since === undefined ? undefined : epochOf(since, now),
-    until: until === undefined ? undefined : epochOf(until, now),
-  };
-  return Object.fromEntries(
-    Object.entries(all).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
-  );
-};
-
 const list = (io: CliIo, options: ListOptions): Promise<number> =>
   withApi(io, 'notifications list', async (api) => {
     const query = new URLSearchParams({ ...filtersOf(options, io.now()), limit: String(options.limit) });
@@ -70,7 +42,10 @@ const list = (io: CliIo, options: ListOptions): Promise<number> =>
       io.stdout(JSON.stringify(body));
       return 0;
     }
-    const rows = listOf(body['notifications']).map((row) =>
+    const found = listOf(body['notifications']);
+    const unknown = found.length === 0 ? await unknownChannel(api, options.channel) : null;
+    if (unknown !== null) io.stderr(`notafter notifications list: ${unknown}`);
+    const rows = found.map((row) =>
       ['id', 'created_at', 'status', 'channel', 'action', 'class', 'summary', 'tries', 'last_error'].map(
         (name) => row[name],
       ),
@@ -130,38 +105,6 @@ const show = (io: CliIo, id: string, { json }: { json?: boolean }): Promise<numb
     return 0;
   });
 
-const time = (text: string): string | number => (/^\d+$/.test(text) ? Number(text) : text);
-
-const bulkBody = (options: RequeueOptions, now: number): Record<string, unknown> => {
-  const { since, until, ...filters } = filtersOf(options, now);
-  return {
-    ...filters,
-    ...(since !== undefined && { since: time(since) }),
-    ...(until !== undefined && { until: time(until) }),
-    limit: options.limit,
-    dryRun: options.dryRun ?? false,
-  };
-};
-
-const requeue = (io: CliIo, ids: readonly string[], options: RequeueOptions): Promise<number> =>
-  withApi(io, 'notifications requeue', async (api) => {
-    const byFilter = options.all === true || Object.keys(filtersOf(options, io.now())).length > 0;
-    if (ids.length > 0 === byFilter) throw new CommandError('give the ids of notifications, a filter, or --all');
-    const people = readBy(io, options.json) !== null;
-    if (byFilter) {
-      const { body } = await api.expect('POST', `${path}/requeue`, { body: bulkBody(options, io.now()) });
-      const { requeued, attempted } = body;
-      io.stdout(people ? `${printable(requeued)} of ${printable(attempted)} requeued` : JSON.stringify(body));
-      return 0;
-    }
-    for (const id of ids) {
-      const { body } = await api.expect('POST', `${at(id)}/requeue`, { body: {} });
-      const row = membersOf(body['notification']);
-      io.stdout(people ? `${printable(row['id'])} is ${printable(row['status'])} again` : JSON.stringify(body));
-    }
-    return 0;
-  });
-
 const json = '--json';
 const jsonAbout = 'print the JSON of the API, as is done without a terminal';
 
@@ -190,7 +133,7 @@ export const notificationsCommand = (io: CliIo): Command => {
     ['dead', 'failed'],
   )
     .addOption(new Option('--limit <n>', 'most that are requeued at once').argParser(upTo(most)).default(100))
-    .option('--dry-run', 'only show which')
+    .option('--dry-run', 'change nothing, only show which')
     .option(json, jsonAbout)
     .action(async (ids: string[], options: RequeueOptions) => {
       process.exitCode = await requeue(io, ids, options);

@@ -203,12 +203,27 @@ describe('notafter domains show', () => {
   it('names the channel of a notification', async () => {
     const row = domainOf({ domain: 'a.example.com' });
     await api.db.orm.insert(customDomains).values(row);
-    const { id, at } = { id: idAt(now), at: new Date(now) };
+    const [id, at] = [idAt(now), new Date(now)];
     await api.db.orm.insert(notifications).values({
-      ...{ id, kind: 'alert', action: 'resolve', alert_key: `${row.id}:drift`, cycle: 'none', class: 'drift' },
-      ...{ severity: 'warning', route: 'ticket', channel: 'chat', domain_id: row.id, domain: 'a.example.com' },
-      ...{ summary: 'mended', body: {}, status: 'failed', tries: 1, last_error: 'the receiver answered 500' },
-      ...{ fired_at: at, created_at: at, updated_at: at },
+      id,
+      kind: 'alert',
+      action: 'resolve',
+      alert_key: `${row.id}:drift`,
+      cycle: 'none',
+      class: 'drift',
+      severity: 'warning',
+      route: 'ticket',
+      channel: 'chat',
+      domain_id: row.id,
+      domain: 'a.example.com',
+      summary: 'mended',
+      body: {},
+      status: 'failed',
+      tries: 1,
+      last_error: 'the receiver answered 500',
+      fired_at: at,
+      created_at: at,
+      updated_at: at,
     });
     const { out } = await run(['show', 'a.example.com'], { columns: 160 });
     expect(out.at(-1)).toMatch(/notification, chat +drift resolve +failed +the receiver answered 500$/);

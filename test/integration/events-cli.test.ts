@@ -182,7 +182,7 @@ describe('notafter dlq', () => {
     const { code, out, bars } = await run(dlqCommand, ['replay', '--all', '--source', 'mine', '--reason', 'back'], {
       columns: 80,
     });
-    expect({ code, out }).toEqual({ code: 0, out: ['520 of 520 replayed'] });
+    expect({ code, out }).toEqual({ code: 0, out: ['520 of 520 queued again'] });
     expect(bars).toHaveLength(521);
     expect(bars[259]).toBe(`[${'#'.repeat(15)}${'.'.repeat(15)}] 260 of 520`);
     expect(bars.at(-1)).toBe('');
@@ -216,6 +216,27 @@ describe('notafter dlq', () => {
       code: 1,
       err: [expect.stringContaining(message)],
     });
+  });
+
+  it('says where to look, and which domain has to be registered first', async () => {
+    const [waits = '', other = ''] = await insert(
+      failed({ domain: 'late.example.com' }),
+      failed({ error_class: 'internal' }),
+    );
+    const first = await run(dlqCommand, ['replay', waits], { columns: 80 });
+    expect(first.out).toEqual([`1 of 1 queued again; see notafter events show ${waits}`]);
+    expect(first.err).toEqual([
+      expect.stringMatching(/nobody has registered late.*notafter domains put late.example.com$/),
+    ]);
+    const second = await run(dlqCommand, ['replay', other], { columns: 80 });
+    expect(second).toMatchObject({ code: 0, err: [] });
+  });
+
+  it('gives the command that applies an event again', async () => {
+    const [done = ''] = await insert(eventOf(now));
+    const expected = expect.stringContaining(`use notafter events replay ${done} --force to apply it again`);
+    expect(await run(dlqCommand, ['replay', done], { columns: 80 })).toMatchObject({ code: 1, err: [expected] });
+    expect(await run(eventsCommand, ['replay', done])).toMatchObject({ code: 1, err: [expected] });
   });
 
   it('stops at once where the role may not', async () => {

@@ -102,6 +102,40 @@ describe('notafter notifications', () => {
     expect((await run(['requeue', one])).code).toBe(1);
   });
 
+  it('shows which would be requeued, and how many are left out', async () => {
+    const [first] = [await insert('dead', now - 3 * hour), await insert('dead'), await insert('failed')];
+    const { code, out } = await run(['requeue', '--all', '--dry-run', '--limit', '1'], { columns: 220 });
+    expect(code).toBe(0);
+    expect(out[1]).toMatch(new RegExp(`^${first} +\\S+ +dead +chat +tls_error +a\\.example: TLS error +the receiver`));
+    expect(out.at(-1)).toBe('would requeue 1 of 2 dead (--limit 1)');
+    const none = await run(['requeue', '--status', 'failed', '--until', '48h', '--dry-run'], { columns: 220 });
+    expect(none.out).toEqual(['would requeue 0 of 0 failed (--limit 100)']);
+    expect((await run(['requeue', first, '--dry-run'])).err[0]).toContain('--dry-run goes with a filter');
+  });
+
+  it('says what is left after a requeue', async () => {
+    await insert('dead');
+    await insert('dead');
+    await insert('failed');
+    expect((await run(['requeue', '--all', '--limit', '1'], { columns: 100 })).out).toEqual([
+      '1 of 1 requeued',
+      '1 dead are left: run it again, or raise --limit',
+      '1 failed are left, to be tried again by themselves; --status failed sends them now',
+    ]);
+  });
+
+  it('knows no channel of that name, and says which there are', async () => {
+    expect((await run(['requeue', '--channel', 'chta'])).err).toEqual([
+      'notafter notifications requeue: there is no notification for a channel chta; there are no notifications at all',
+    ]);
+    await insert('sent');
+    const { code, err } = await run(['requeue', '--channel', 'chta']);
+    expect(code).toBe(1);
+    expect(err[0]).toContain('for a channel chta; channels that have some: chat');
+    const listed = await run(['list', '--channel', 'chta'], { columns: 100 });
+    expect(listed).toMatchObject({ code: 0, err: [expect.stringContaining('channels that have some: chat')] });
+  });
+
   it.each([
     ['neither ids nor a filter', ['requeue'], 'operator'],
     ['an id and a filter', ['requeue', idAt(now), '--status', 'dead'], 'operator'],
