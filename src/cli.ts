@@ -39,7 +39,18 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 const program = new Command('notafter')
   .description('Certificate outcomes from any ACME client, each applied exactly once.')
   .version(version)
-  .showHelpAfterError('(notafter --help lists the commands)');
+  .showHelpAfterError('(notafter --help lists the commands)')
+  .addHelpText(
+    'after',
+    [
+      '',
+      'Environment of the commands that talk to a server:',
+      '  NOTAFTER_URL         its address (default: http://127.0.0.1:PORT)',
+      '  NOTAFTER_TOKEN_FILE  file of an admin token (default: the one in NOTAFTER_DATA_DIR/secrets, or of CERT_ADMIN_TOKENS)',
+      '  PORT                 port of a server on this host (default: 8080)',
+      'The README lists the variables of the server.',
+    ].join('\n'),
+  );
 
 program
   .command('all')
