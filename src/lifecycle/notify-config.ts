@@ -134,12 +134,23 @@ const knownFields = new Set(
   [...Object.values(schemas), routeSchema, matchSchema].flatMap((schema) => Object.keys(schema.entries)),
 );
 
-/** `where: field rule`, once each; a field that is not known is not shown, it could be anything. */
-const problemsOf = (where: string, issues: readonly v.BaseIssue<unknown>[]): string[] => {
+/** Where a field that is not known stands among those of its object, counted from 1; its name could be anything. */
+const unknownField = (issue: v.BaseIssue<unknown>, fields: readonly string[]): string => {
+  const path = issue.path ?? [];
+  const at = path.findIndex(({ key: one }) => typeof one === 'string' && !knownFields.has(one));
+  const holder = path[at];
+  const inside = path.slice(0, at).map(({ key: one }) => `${String(one)}.`);
+  const place = isObject(holder?.input) ? Object.keys(holder.input).indexOf(String(holder.key)) + 1 : 0;
+  const known = at === 0 ? fields : Object.keys(matchSchema.entries);
+  return `its ${inside.join('')}field ${place} is not known: there are ${known.join(', ')}`;
+};
+
+/** `where: field rule`, once each, and never a value. `fields`: those that the object may have. */
+const problemsOf = (where: string, issues: readonly v.BaseIssue<unknown>[], fields: readonly string[]): string[] => {
   const lines = issues.map((issue) => {
     const keys = (issue.path ?? []).map((item) => item.key).filter((one) => typeof one === 'string');
     if (keys.length === 0) return `${where} must be an object`;
-    if (!keys.every((one) => knownFields.has(one))) return `${where}: has a field that is not known`;
+    if (!keys.every((one) => knownFields.has(one))) return `${where}: ${unknownField(issue, fields)}`;
     const missing = issue.input === undefined ? 'is missing' : issue.message;
     return `${where}: ${keys.join('.')} ${issue.expected === 'never' ? 'is not a field of this type' : missing}`;
   });
@@ -152,7 +163,8 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
 const parseChannels = (given: Readonly<Record<string, unknown>>, problems: string[]): Map<string, ChannelSettings> => {
   const channels = new Map<string, ChannelSettings>();
   Object.entries(given).forEach(([name, value], index) => {
-    const where = `channel ${index + 1}`;
+    // A name of the right form is shown: it is how the operator calls the channel.
+    const where = `channel ${index + 1}${channelName.test(name) ? ` (${name})` : ''}`;
     if (!channelName.test(name)) problems.push(`${where}: its name must be a-z, 0-9, _ and -, a letter first`);
     if (reserved.includes(name)) problems.push(`${where}: its name is taken by a variable of its own`);
     const type = isObject(value) && typeof value['type'] === 'string' ? value['type'] : '';
@@ -161,8 +173,9 @@ const parseChannels = (given: Readonly<Record<string, unknown>>, problems: strin
       return;
     }
     // Just compared with the keys of `schemas`.
-    const result = v.safeParse(schemas[type as ChannelType], value, { abortPipeEarly: true });
-    if (!result.success) problems.push(...problemsOf(where, result.issues));
+    const schema = schemas[type as ChannelType];
+    const result = v.safeParse(schema, value, { abortPipeEarly: true });
+    if (!result.success) problems.push(...problemsOf(where, result.issues, Object.keys(schema.entries)));
     else if (
       result.output.type === 'email' &&
       (result.output.user === undefined) !== (result.output.password === undefined)
@@ -178,7 +191,7 @@ const parseRoutes = (given: readonly unknown[], names: ReadonlySet<string>, prob
     const where = `route ${index + 1}`;
     const result = v.safeParse(routeSchema, value);
     if (!result.success) {
-      problems.push(...problemsOf(where, result.issues));
+      problems.push(...problemsOf(where, result.issues, Object.keys(routeSchema.entries)));
       return [];
     }
     result.output.channels.forEach((name, at) => {
