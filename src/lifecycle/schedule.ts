@@ -60,9 +60,13 @@ export const scheduleAfter = (
   limits: ScheduleLimits,
 ): Schedule => {
   const look = lookDueAt(clocks, truth, view, limits);
-  if (events.some(({ eventType }) => isSuccess(eventType)))
-    return { lookDueAt: look, probeDueAt: limits.now + deploymentCheckMs[0], probeChecks: deploymentCheckMs.length };
   const { probeChecks, probeDueAt } = clocks;
+  if (events.some(({ eventType }) => isSuccess(eventType))) {
+    const first = limits.now + deploymentCheckMs[0];
+    // A check that is about to come stands: one success after the other must not put it off for ever.
+    const coming = probeChecks === deploymentCheckMs.length && probeDueAt < first;
+    return { lookDueAt: look, probeDueAt: coming ? probeDueAt : first, probeChecks: deploymentCheckMs.length };
+  }
   if (events.length === 0) return { lookDueAt: look, probeDueAt, probeChecks };
   const quiet = limits.now + limits.probeQuietSeconds * 1000;
   return { lookDueAt: look, probeDueAt: probeChecks > 0 ? probeDueAt : Math.max(probeDueAt, quiet), probeChecks };
