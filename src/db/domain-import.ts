@@ -34,7 +34,7 @@ const shape = sql.raw(`
   tls_mode text, region text, probe_address text[], starttls text, probe_mode text, tls_status text, cert_failure_policy text,
   cert_retry_backoff_seconds int, cert_next_retry_at timestamptz, expiry_warn_percent int2, ca_directory text, ari_due_at timestamptz,
   tls_last_error text, renewal_due_at timestamptz, renewal_due_source text, look_due_at timestamptz, probe_due_at timestamptz,
-  probe_failures int, drift_state text, drift_since timestamptz, at timestamptz`);
+  probe_failures int, drift_state text, drift_since timestamptz, tls_fault text, tls_fault_error text, at timestamptz`);
 
 // One text parameter for the whole batch: unnest cannot hold a list of addresses per row.
 const given = (rows: readonly object[]): SQL =>
@@ -96,7 +96,8 @@ const updateKnown = async (tx: OrmTx, rows: readonly object[]): Promise<void> =>
       cert_next_retry_at = g.cert_next_retry_at, expiry_warn_percent = g.expiry_warn_percent, ca_directory = g.ca_directory,
       ari_due_at = g.ari_due_at, tls_last_error = g.tls_last_error, renewal_due_at = g.renewal_due_at,
       renewal_due_source = g.renewal_due_source, look_due_at = g.look_due_at, probe_due_at = g.probe_due_at,
-      probe_failures = g.probe_failures, drift_state = g.drift_state, drift_since = g.drift_since, updated_at = g.at
+      probe_failures = g.probe_failures, drift_state = g.drift_state, drift_since = g.drift_since, tls_fault = g.tls_fault,
+      tls_fault_error = g.tls_fault_error, updated_at = g.at
     from ${given(rows)} where d.id = g.id`);
 };
 

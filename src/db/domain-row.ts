@@ -44,6 +44,8 @@ const settingColumns = {
   probe_failures: 0,
   drift_state: null,
   drift_since: null,
+  tls_fault: null,
+  tls_fault_error: null,
 } as const satisfies Partial<DomainRow>;
 
 const stateColumns = {
@@ -63,8 +65,6 @@ const stateColumns = {
   observed_certificate_ref: null,
   observed_not_before: null,
   observed_not_after: null,
-  tls_fault: null,
-  tls_fault_error: null,
   tls_last_checked_at: null,
   ari_certificate_ref: null,
   ari_window_end: null,
@@ -84,7 +84,7 @@ type KnownColumns = SettingColumns & StateColumns;
 const epochOf = (date: Date | null): number | null => date?.getTime() ?? null;
 const dateOf = (epoch: number | null): Date | null => (epoch === null ? null : new Date(epoch));
 
-const servedOf = (row: StateColumns): Served => ({
+const servedOf = (row: SettingState & StateColumns): Served => ({
   certificateRef: row.observed_certificate_ref,
   notBefore: epochOf(row.observed_not_before),
   notAfter: epochOf(row.observed_not_after),
@@ -139,6 +139,15 @@ const reach = ({ verified, tls_mode, region, probe_address, starttls, probe_mode
   probe_mode,
 ];
 
+/** What is left of earlier looks once they say nothing any more. */
+const noFinding = {
+  tls_fault: null,
+  tls_fault_error: null,
+  drift_state: null,
+  drift_since: null,
+  probe_failures: 0,
+} as const;
+
 /** The columns that follow from the settings, at the moment they change. */
 const followUp = (row: SettingState & StateColumns, was: StateColumns & SettingState, clock: Clock) => {
   const truth = truthOf(row);
@@ -180,17 +189,17 @@ export const patched = (row: KnownColumns | null, patch: DomainPatch, clock: Clo
     // Exactly the keys of SettingColumns.
   ) as unknown as SettingColumns;
   if (row !== null && !changed) return kept;
-  const next = { ...before, ...given };
-  const moved = row === null || !same(reach(next), reach(before));
+  const reached = { ...before, ...given };
+  const moved = row === null || !same(reach(reached), reach(before));
+  const next = moved ? { ...reached, ...noFinding } : reached;
+  const { tls_fault, tls_fault_error, drift_state, drift_since, probe_failures } = next;
   return {
     ...kept,
     ...given,
+    ...{ tls_fault, tls_fault_error, drift_state, drift_since, probe_failures },
     ...followUp(next, before, clock),
     last_verified_at: next.verified && !before.verified ? new Date(clock.now) : before.last_verified_at,
     probe_due_at: moved ? new Date(clock.now) : before.probe_due_at,
-    probe_failures: moved ? 0 : before.probe_failures,
-    drift_state: moved ? null : before.drift_state,
-    drift_since: moved ? null : before.drift_since,
     ari_due_at: next.ca_directory === null ? null : (before.ari_due_at ?? new Date(clock.now)),
   };
 };

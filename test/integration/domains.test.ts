@@ -237,8 +237,24 @@ describe('what follows from settings', () => {
   it('leaves a status that does not come from events when only other settings change', async () => {
     const fault = { tls_fault: 'expired', tls_last_checked_at: new Date(), tls_status: 'tls_error' } as const;
     await api.db.orm.insert(customDomains).values(domainOf({ domain: 'a.example.com', ...fault }));
-    expect((await put('a.example.com', { verified: false, starttls: 'smtp' })).tls_status).toBe('tls_error');
+    expect((await put('a.example.com', { orgId: 'shops', caDirectory: 'https://ca.example/dir' })).tls_status).toBe(
+      'tls_error',
+    );
   });
+
+  it.each([{ verified: false }, { starttls: 'smtp' }, { probeMode: 'off' }, { probeAddress: '192.0.2.1' }])(
+    'forgets the fault of a look that says nothing any more: %j',
+    async (change) => {
+      const fault = { tls_fault: 'expired', tls_fault_error: 'x', tls_last_checked_at: new Date() } as const;
+      const route = domainOf({ domain: 'b.example.com', tls_status: 'tls_error', tls_last_error: 'x', ...fault });
+      await api.db.orm.insert(customDomains).values(route);
+      expect(await put('b.example.com', change)).toMatchObject({
+        tls_status: 'pending_issue',
+        tls_fault: null,
+        tls_last_error: null,
+      });
+    },
+  );
 
   it('waits for the lock that applying events holds', async () => {
     await api.db.orm.insert(customDomains).values(domainOf({ domain: 'a.example.com' }));
