@@ -62,6 +62,14 @@ describe('the clocks after events', () => {
     expect(after({ probeChecks: 2, probeDueAt: now + 1000 }, 'renewal_failed').probeDueAt).toBe(now + 1000);
   });
 
+  it('do not keep probes away for more than a day after the last look', () => {
+    const served = { ...neverServed, checkedAt: now - day };
+    const view = viewOf({ ...truth, served }, null, now, 30);
+    const clocks = { ...calm, probeDueAt: now - minute };
+    const events = [{ eventType: 'certificate_expiring' }] as const;
+    expect(scheduleAfter(clocks, events, { ...truth, served }, view, limits).probeDueAt).toBe(now);
+  });
+
   it('leave probes alone when the state was only refolded', () => {
     expect(after({ probeDueAt: now }, null)).toMatchObject({ probeDueAt: now, probeChecks: 0 });
   });

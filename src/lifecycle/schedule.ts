@@ -5,6 +5,7 @@ import { type DomainView, nextTurn, type Warnings } from './view.ts';
 
 const minute = 60_000;
 const hour = 60 * minute;
+const longestQuietMs = 24 * hour;
 
 /** When a domain is turned to again, as its row has it. Times are epoch milliseconds. */
 export interface DomainClocks {
@@ -68,6 +69,9 @@ export const scheduleAfter = (
     return { lookDueAt: look, probeDueAt: coming ? probeDueAt : first, probeChecks: deploymentCheckMs.length };
   }
   if (events.length === 0) return { lookDueAt: look, probeDueAt, probeChecks };
-  const quiet = limits.now + limits.probeQuietSeconds * 1000;
+  const { checkedAt } = truth.served;
+  // Event after event would keep probes away for ever: a day after the last look there is one.
+  const latest = checkedAt === null ? Number.POSITIVE_INFINITY : checkedAt + longestQuietMs;
+  const quiet = Math.min(limits.now + limits.probeQuietSeconds * 1000, latest);
   return { lookDueAt: look, probeDueAt: probeChecks > 0 ? probeDueAt : Math.max(probeDueAt, quiet), probeChecks };
 };
