@@ -196,7 +196,11 @@ export const patched = (row: KnownColumns | null, patch: DomainPatch, clock: Clo
   return {
     ...kept,
     ...given,
-    ...{ tls_fault, tls_fault_error, drift_state, drift_since, probe_failures },
+    tls_fault,
+    tls_fault_error,
+    drift_state,
+    drift_since,
+    probe_failures,
     ...followUp(next, before, clock),
     last_verified_at: next.verified && !before.verified ? new Date(clock.now) : before.last_verified_at,
     probe_due_at: moved ? new Date(clock.now) : before.probe_due_at,
