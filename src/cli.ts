@@ -11,7 +11,6 @@ import { firstEventCommand } from './cli/first-event.ts';
 import { terminalOf } from './cli/io.ts';
 import { commandEnv } from './cli/local-secrets.ts';
 import { notificationsCommand } from './cli/notifications.ts';
-import { boundYoungGeneration } from './cli/young-generation.ts';
 import { environment } from './config.ts';
 import { ConfigError, messageOf, StartError } from './errors.ts';
 
@@ -27,10 +26,7 @@ const fail = (error: unknown): never => {
 };
 
 /** Read only where a server is started: what it takes to run one is most of the program. */
-const server = () => {
-  boundYoungGeneration(environment());
-  return import('./cli/server.ts');
-};
+const server = () => import('./cli/server.ts');
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;

@@ -212,7 +212,7 @@ type Value<K extends keyof Variables> =
 /** The environment after parsing, frozen; names as in the environment, so that there is one name for each thing. */
 export type Config = { readonly [K in keyof Variables]: Value<K> };
 
-export type Env = Readonly<Record<string, string | undefined>>;
+type Env = Readonly<Record<string, string | undefined>>;
 
 const textOf = (name: string, env: Env, readFile: (path: string) => string): string | undefined => {
   const path = env[`${name}_FILE`];
