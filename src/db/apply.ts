@@ -2,6 +2,7 @@ import type { LockedDomain, PendingEvent, Refold } from '../lifecycle/decide.ts'
 import type { CurrentIncident } from '../lifecycle/incidents.ts';
 import type { EventStatus, LedgerEvent } from '../lifecycle/types.ts';
 import type { Db, Tx } from './client.ts';
+import { ms } from './epoch.ts';
 
 /** Which events a run may touch: a group only those that have not left it, a single job only its own generation. */
 export type ApplyScope =
@@ -13,8 +14,6 @@ export interface Loaded {
   readonly events: readonly PendingEvent[];
   readonly incidents: ReadonlyMap<string, readonly CurrentIncident[]>;
 }
-
-const ms = (tx: Tx, column: string) => tx`(extract(epoch from ${tx(column)}) * 1000)::float8`;
 
 const scopeOf = (tx: Tx, scope: ApplyScope) =>
   scope.kind === 'group'

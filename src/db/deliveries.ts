@@ -2,6 +2,7 @@ import { lateResolve, type OutboxNotice, type ResolvedFacts } from '../lifecycle
 import type { AfterTry, Delivery } from '../lifecycle/delivery.ts';
 import type { Db, Tx } from './client.ts';
 import { raiseCounters, type Sample } from './counters.ts';
+import { ms } from './epoch.ts';
 import { insertNotices } from './outbox.ts';
 import { retrying } from './retry.ts';
 
@@ -22,8 +23,6 @@ export interface Tried {
   readonly at: number;
   readonly durationMs: number;
 }
-
-const ms = (sql: Db['sql'], column: string) => sql`(extract(epoch from ${sql(column)}) * 1000)::float8`;
 
 /**
  * Lends the caller rows of one channel that are due, the longest due first, until `leaseMs` from now. A row waits while an

@@ -5,6 +5,7 @@ import type { StarttlsProtocol } from '../lifecycle/served.ts';
 import type { TlsMode } from '../lifecycle/types.ts';
 import { lockedColumns } from './apply.ts';
 import type { Db, Sql, Tx } from './client.ts';
+import { ms } from './epoch.ts';
 
 export interface Claim {
   readonly now: number;
@@ -57,8 +58,6 @@ export interface ProbeSubject extends Reach {
   readonly probeChecks: number;
   readonly addresses: readonly KnownAddress[];
 }
-
-const ms = (sql: Sql | Tx, column: string) => sql`(extract(epoch from ${sql(column)}) * 1000)::float8`;
 
 const reachColumns = (sql: Sql | Tx) => sql`d.probe_address as "probeAddress", d.starttls, d.tls_mode as "tlsMode"`;
 

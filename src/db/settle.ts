@@ -4,11 +4,11 @@ import type { CurrentIncident } from '../lifecycle/incidents.ts';
 import type { DueLook, Settlement } from '../lifecycle/settle.ts';
 import { lockedColumns } from './apply.ts';
 import type { Db, Tx } from './client.ts';
+import { ms } from './epoch.ts';
 import { insertNotices } from './outbox.ts';
 import { saveIncidents } from './save-incidents.ts';
 
 type Sql = Db['sql'];
-const ms = (tx: Tx | Sql, column: string) => tx`(extract(epoch from ${tx(column)}) * 1000)::float8`;
 
 /**
  * Ids of domains that are due for a look at `now` (epoch ms), those that wait longest first. They are not locked: what is

@@ -1,0 +1,4 @@
+import type { Sql, Tx } from './client.ts';
+
+/** A column of times as epoch milliseconds, which is how the core has them. */
+export const ms = (sql: Sql | Tx, column: string) => sql`(extract(epoch from ${sql(column)}) * 1000)::float8`;
