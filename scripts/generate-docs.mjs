@@ -1,10 +1,10 @@
 // Writes what is made from the sources: .env.example and the README's configuration table from src/config.ts, and
 // docs/openapi.json from the routes.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { configTable, envExample, withConfigTable } from '../src/config-docs.ts';
-import { parseConfig } from '../src/config.ts';
-import { createApp } from '../src/http/app.ts';
-import { createMetrics } from '../src/metrics.ts';
+import { configTable, envExample, withConfigTable } from '../dist/config-docs.js';
+import { parseConfig } from '../dist/config.js';
+import { createApp } from '../dist/http/app.js';
+import { createMetrics } from '../dist/metrics.js';
 
 const root = new URL('../', import.meta.url);
 writeFileSync(new URL('.env.example', root), envExample());

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { configTable, envExample, withConfigTable } from './config-docs.ts';
-import { parseConfig, variables } from './config.ts';
+import { variables } from './config-variables.ts';
+import { parseConfig } from './config.ts';
 
 const root = new URL('../', import.meta.url);
 const read = (name: string): string => readFileSync(new URL(name, root), 'utf8');

@@ -1,4 +1,4 @@
-import { variables } from './config.ts';
+import { variables } from './config-variables.ts';
 
 const entries = Object.entries<{ default?: string; about: string }>(variables);
 

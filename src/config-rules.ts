@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { type Role, roles } from './lifecycle/access.ts';
 import { isProbeAddress } from './lifecycle/domain-input.ts';
 import { type NotifyConfig, parseNotifyConfig, signingSecrets as secretList } from './lifecycle/notify-config.ts';
 import { parseCidrs } from './net/address-guard.ts';
@@ -6,8 +7,6 @@ import { parseSourceKeys, type SourceKeys } from './source-keys.ts';
 
 // How the environment's variables are written, for the table in config.ts.
 
-export const roles = ['viewer', 'operator', 'admin'] as const;
-export type Role = (typeof roles)[number];
 export interface AdminToken {
   readonly name: string;
   readonly role: Role;
@@ -109,5 +108,27 @@ export const notifyChannels = v.pipe(
     if ('config' in parsed) return parsed.config;
     for (const message of parsed.problems) addIssue({ message });
     return NEVER;
+  }),
+);
+
+/** What membership in a group of the identity provider is worth; `orgId` null for all organisations. */
+export interface GroupRole {
+  readonly group: string;
+  readonly role: Role;
+  readonly orgId: string | null;
+}
+
+export const groupRoles = v.pipe(
+  list,
+  v.rawTransform<string[], GroupRole[]>(({ dataset, addIssue, NEVER }) => {
+    const found: GroupRole[] = [];
+    dataset.value.forEach((entry, index) => {
+      const match = /^(.+)=(\w+)(?:@(.+))?$/.exec(entry);
+      const role = roles.find((one) => one === match?.[2]);
+      if (match?.[1] === undefined || role === undefined)
+        addIssue({ message: `entry ${index + 1} is not of the form group=role or group=role@organisation` });
+      else found.push({ group: match[1], role, orgId: match[3] ?? null });
+    });
+    return found.length > 0 ? found : NEVER;
   }),
 );

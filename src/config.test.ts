@@ -5,7 +5,8 @@ import * as fc from 'fast-check';
 import * as v from 'valibot';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { cases } from '../test/support/properties.ts';
-import { type Config, loadConfig, parseConfig, variables } from './config.ts';
+import { variables } from './config-variables.ts';
+import { type Config, loadConfig, parseConfig } from './config.ts';
 import { ConfigError } from './errors.ts';
 
 type Env = Record<string, string>;

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { roles } from './config-rules.ts';
 import { type Config } from './config.ts';
 import { messageOf, StartError } from './errors.ts';
+import { roles } from './lifecycle/access.ts';
 import { parseSourceKeys } from './source-keys.ts';
 
 /** Where generated secrets lie, one to a file, readable by their owner only. */

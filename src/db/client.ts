@@ -8,6 +8,9 @@ export type Sql = postgres.Sql;
 export type Tx = postgres.TransactionSql;
 export type Orm = PostgresJsDatabase<typeof schema>;
 
+/** Drizzle on a pool or a transaction. */
+export const ormOn = (sql: postgres.Sql): Orm => drizzle(sql, { schema });
+
 /**
  * One pool, two ways in: `orm` for everything, `sql` for the hot statements. Through `sql`, times come back as text and are
  * best read as epoch numbers, because Drizzle takes over the pool's time parsers.
@@ -34,7 +37,7 @@ export const connectDb = (url: string, { max, name }: ConnectOptions): Db => {
     onnotice: () => undefined,
   });
   guardTransactions(sql, isConnectionLost);
-  return { sql, orm: drizzle(sql, { schema }), close: () => sql.end({ timeout: 5 }) };
+  return { sql, orm: ormOn(sql), close: () => sql.end({ timeout: 5 }) };
 };
 
 /**

@@ -1,4 +1,5 @@
 import type { AppliedEvent, Decision, DomainWrite, FailedTry } from '../lifecycle/decide.ts';
+import { errorFingerprint, errorPattern } from '../lifecycle/error-pattern.ts';
 import type { Tx } from './client.ts';
 import { saveIncidents } from './save-incidents.ts';
 
@@ -42,18 +43,22 @@ const saveDomains = (tx: Tx, writes: readonly DomainWrite[], now: number) => {
 const saveEvents = (tx: Tx, applied: readonly AppliedEvent[], now: number) => tx`
   update certificate_lifecycle_events e set
     status = 'applied', outcome = u.outcome, domain_id = u.domain_id, org_id = u.org_id, next_retry_at = null, last_error = null,
-    error_class = null, processed_at = to_timestamp(${now} / 1000.0), updated_at = to_timestamp(${now} / 1000.0)
+    error_class = null, error_pattern = null, error_fingerprint = null, processed_at = to_timestamp(${now} / 1000.0), updated_at = to_timestamp(${now} / 1000.0)
   from unnest(${applied.map((a) => a.event.id)}::uuid[], ${applied.map((a) => a.outcome)}::text[],
               ${applied.map((a) => a.domain.id)}::uuid[], ${applied.map((a) => a.domain.orgId)}::text[]) as u(id, outcome, domain_id, org_id)
   where e.id = u.id`;
 
 /** Records failed tries; a try without a next one makes the event a dead letter. */
-export const saveFailures = (tx: Tx, failed: readonly FailedTry[], now: number) => tx`
+export const saveFailures = (tx: Tx, failed: readonly FailedTry[], now: number) => {
+  const patterns = failed.map(({ error }) => errorPattern(error));
+  const fingerprints = failed.map(({ errorClass }, index) => errorFingerprint(errorClass, patterns[index] ?? ''));
+  return tx`
   with u as (
     select * from unnest(
       ${failed.map((f) => f.event.id)}::uuid[], ${failed.map((f) => f.event.generation)}::int[], ${failed.map((f) => f.tries)}::int[],
-      ${failed.map((f) => f.errorClass)}::text[], ${failed.map((f) => f.error)}::text[], ${failed.map((f) => f.nextRetryAt)}::float8[]
-    ) as t(id, generation, tries, error_class, error, next_retry_at)
+      ${failed.map((f) => f.errorClass)}::text[], ${failed.map((f) => f.error)}::text[], ${failed.map((f) => f.nextRetryAt)}::float8[],
+      ${patterns}::text[], ${fingerprints}::text[]
+    ) as t(id, generation, tries, error_class, error, next_retry_at, pattern, fingerprint)
   ), noted as (
     insert into cert_event_attempts (event_id, generation, attempt, error_class, error, next_retry_at, created_at)
     select id, generation, tries, error_class, error, to_timestamp(next_retry_at / 1000), to_timestamp(${now} / 1000.0) from u
@@ -62,9 +67,11 @@ export const saveFailures = (tx: Tx, failed: readonly FailedTry[], now: number) 
     status = case when u.next_retry_at is null then 'failed' else 'pending' end,
     domain_id = case when u.error_class = 'unresolved' then null else e.domain_id end,
     org_id = case when u.error_class = 'unresolved' then null else e.org_id end,
-    retry_count = u.tries, last_error = u.error, error_class = u.error_class, next_retry_at = to_timestamp(u.next_retry_at / 1000),
+    retry_count = u.tries, last_error = u.error, error_class = u.error_class, error_pattern = u.pattern, error_fingerprint = u.fingerprint,
+    next_retry_at = to_timestamp(u.next_retry_at / 1000),
     processed_at = case when u.next_retry_at is null then to_timestamp(${now} / 1000.0) end, updated_at = to_timestamp(${now} / 1000.0)
   from u where e.id = u.id`;
+};
 
 /** Writes a decision: state, incidents and the events' own status, all in the caller's transaction. */
 export const saveDecision = async (tx: Tx, { domains, applied, failed }: Decision, now: number): Promise<void> => {

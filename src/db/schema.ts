@@ -148,6 +148,9 @@ export const events = pgTable(
     next_retry_at: at('next_retry_at'),
     last_error: text('last_error'),
     error_class: text('error_class').$type<ErrorClass>(),
+    /** The last error with what differs from event to event taken out, and a digest of class and pattern. */
+    error_pattern: text('error_pattern'),
+    error_fingerprint: text('error_fingerprint'),
     provenance_subject: text('provenance_subject'),
     provenance_verified: boolean('provenance_verified').notNull().default(false),
     callback_class: text('callback_class').$type<CallbackClass>(),
@@ -210,9 +213,17 @@ export const eventReplays = pgTable(
     generation: integer('generation').notNull(),
     actor: text('actor').notNull(),
     reason: text('reason'),
+    /** The bulk replay it is part of, and what it came to there; null while that is not known. */
+    replay_id: bigint('replay_id', { mode: 'number' }),
+    result: text('result').$type<'applied' | 'failed'>(),
     created_at: at('created_at').notNull(),
   },
-  (t) => [index('cert_event_replays_event').on(t.event_id, t.id)],
+  (t) => [
+    index('cert_event_replays_event').on(t.event_id, t.id),
+    index('cert_event_replays_unsettled')
+      .on(t.replay_id, t.id)
+      .where(sql`${t.replay_id} is not null and ${t.result} is null`),
+  ],
 );
 
 export const incidents = pgTable(

@@ -40,6 +40,8 @@ export const eventRow = v.strictObject({
   next_retry_at: v.nullable(time),
   last_error: text,
   error_class: v.nullable(v.picklist(errorClasses)),
+  error_pattern: text,
+  error_fingerprint: text,
   provenance_subject: text,
   provenance_verified: v.boolean(),
   callback_class: v.nullable(v.picklist(callbackClasses)),
@@ -93,7 +95,14 @@ const attempt = v.strictObject({
   created_at: time,
 });
 
-const replay = v.strictObject({ generation: v.number(), actor: v.string(), reason: text, created_at: time });
+const replay = v.strictObject({
+  generation: v.number(),
+  actor: v.string(),
+  reason: text,
+  replay_id: v.nullable(v.number()),
+  result: v.nullable(v.picklist(['applied', 'failed'])),
+  created_at: time,
+});
 
 export const eventDetail = v.strictObject({
   event: eventRow,

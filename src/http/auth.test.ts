@@ -35,8 +35,8 @@ describe('the owner of a token', () => {
     { name: 'ben', role: 'admin', token: 'token:of:ben' },
   ]);
   it.each([
-    ['token of ann', { name: 'ann', role: 'viewer' }],
-    ['token:of:ben', { name: 'ben', role: 'admin' }],
+    ['token of ann', { name: 'ann', role: 'viewer', orgId: null }],
+    ['token:of:ben', { name: 'ben', role: 'admin', orgId: null }],
     ['token of cy', null],
     ['', null],
   ])('%j', (presented, owner) => {
@@ -93,7 +93,7 @@ describe('the role that a route demands', () => {
   });
 
   it('names the owner to the route', async () => {
-    expect((await get('/admin', 'bearer  admin:token')).body).toEqual({ name: 'anna', role: 'admin' });
+    expect((await get('/admin', 'bearer  admin:token')).body).toEqual({ name: 'anna', role: 'admin', orgId: null });
   });
 
   it.each([

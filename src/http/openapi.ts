@@ -1,7 +1,7 @@
 import { toJsonSchema } from '@valibot/to-json-schema';
 import { describeRoute, resolver, type DescribeRouteOptions } from 'hono-openapi';
 import * as v from 'valibot';
-import type { Role } from '../config-rules.ts';
+import type { Role } from '../lifecycle/access.ts';
 
 /** One answer of a route: what it means and, where it has a body, the schema and media type of it. */
 export interface Answer {

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { domainsCommand } from '../../src/cli/domains.ts';
 import type { CliIo } from '../../src/cli/io.ts';
-import type { Role } from '../../src/config-rules.ts';
 import { domainAddresses, probeObservations } from '../../src/db/schema-served.ts';
 import { customDomains } from '../../src/db/schema.ts';
 import { domainRoutes } from '../../src/http/domains.ts';
+import type { Role } from '../../src/lifecycle/access.ts';
 import { createTestApi, domainOf, type TestApi, tokenOf } from '../support/api.ts';
 import { waitFor } from '../support/wait.ts';
 

@@ -4,12 +4,12 @@ import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { domainsCommand } from '../../src/cli/domains.ts';
 import type { CliIo } from '../../src/cli/io.ts';
-import type { Role } from '../../src/config-rules.ts';
 import { notifications } from '../../src/db/schema-served.ts';
 import { customDomains, incidents } from '../../src/db/schema.ts';
 import { customDomainRoutes } from '../../src/http/custom-domains.ts';
 import { importRoutes } from '../../src/http/domain-import.ts';
 import { domainRoutes } from '../../src/http/domains.ts';
+import type { Role } from '../../src/lifecycle/access.ts';
 import { createTestApi, domainOf, idAt, incidentOf, type TestApi, tokenOf } from '../support/api.ts';
 
 const now = Date.UTC(2026, 4, 1, 12);

@@ -278,7 +278,14 @@ describe('one event', () => {
       ['applied', 1],
     ]);
     expect(body.replays).toEqual([
-      { generation: 1, actor: 'ops', reason: 'mended', created_at: new Date(now + 8000).toISOString() },
+      {
+        generation: 1,
+        actor: 'ops',
+        reason: 'mended',
+        replay_id: null,
+        result: null,
+        created_at: new Date(now + 8000).toISOString(),
+      },
     ]);
     expect(body.incidents.map(({ id }) => id).toSorted()).toEqual([raised.id, resolved.id].toSorted());
     expect(body.domain).toMatchObject({ domain: 'story.example.com', tls_status: 'tls_error' });

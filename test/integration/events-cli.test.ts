@@ -5,9 +5,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { dlqCommand } from '../../src/cli/dlq.ts';
 import { eventsCommand } from '../../src/cli/events.ts';
 import type { CliIo } from '../../src/cli/io.ts';
-import type { Role } from '../../src/config-rules.ts';
 import { eventReplays, events } from '../../src/db/schema.ts';
 import { eventRoutes } from '../../src/http/events.ts';
+import type { Role } from '../../src/lifecycle/access.ts';
 import { createTestApi, eventOf, idAt, type TestApi, tokenOf } from '../support/api.ts';
 
 const now = Date.UTC(2026, 4, 1, 12);

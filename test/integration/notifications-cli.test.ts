@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { CliIo } from '../../src/cli/io.ts';
 import { notificationsCommand } from '../../src/cli/notifications.ts';
-import type { Role } from '../../src/config-rules.ts';
 import { notificationAttempts, notifications, type NotificationStatus } from '../../src/db/schema-served.ts';
 import { notificationRoutes } from '../../src/http/notifications.ts';
+import type { Role } from '../../src/lifecycle/access.ts';
 import { createTestApi, idAt, type TestApi, tokenOf } from '../support/api.ts';
 
 const now = Date.UTC(2026, 4, 1, 12);

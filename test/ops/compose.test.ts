@@ -3,7 +3,8 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, 
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseConfig, variables } from '../../src/config.ts';
+import { variables } from '../../src/config-variables.ts';
+import { parseConfig } from '../../src/config.ts';
 import { requireBinary } from '../support/binaries.ts';
 import { startChild } from '../support/child.ts';
 import { freePort } from '../support/ports.ts';

@@ -10,7 +10,7 @@ export interface SourceFile {
 
 /** What each room may import from the others. `cli` may import everything, `app` everything but `cli`. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
-  http: ['queues', 'db', 'lifecycle', 'config', 'config-rules', 'context', 'metrics', 'errors', 'source-keys'],
+  http: ['queues', 'db', 'lifecycle', 'net', 'config', 'config-rules', 'context', 'metrics', 'errors', 'source-keys'],
   processors: ['queues', 'db', 'lifecycle', 'probe', 'notify', 'config', 'context', 'metrics', 'errors'],
   queues: ['lifecycle', 'errors'],
   db: ['lifecycle', 'errors'],
@@ -20,10 +20,11 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   lifecycle: ['errors'],
   emit: ['lifecycle', 'errors'],
   embedded: ['errors'],
-  config: ['config-rules', 'errors'],
+  config: ['config-variables', 'errors'],
   'config-rules': ['lifecycle', 'net', 'source-keys', 'errors'],
-  'config-docs': ['config'],
-  credentials: ['config', 'config-rules', 'source-keys', 'errors'],
+  'config-docs': ['config-variables'],
+  credentials: ['config', 'lifecycle', 'source-keys', 'errors'],
+  'config-variables': ['config-rules', 'errors'],
   'source-keys': ['lifecycle', 'errors'],
   context: ['config', 'db', 'queues', 'metrics'],
   metrics: ['errors'],

@@ -1,0 +1,65 @@
+import type { ErrorClass, EventType } from '../lifecycle/types.ts';
+import { bigserial, boolean, index, integer, jsonb, pgTable, text, timestamp, uuid } from './drizzle.ts';
+
+const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date', precision: 3 });
+
+/** The events that gave up, kept beside the ledger by a trigger: narrow rows, so that all of them can be grouped at once. */
+export const deadLetters = pgTable(
+  'dead_letters',
+  {
+    event_id: uuid('event_id').primaryKey(),
+    error_class: text('error_class').$type<ErrorClass>().notNull(),
+    /** Of class and pattern; what one group has in common. */
+    fingerprint: text('fingerprint').notNull(),
+    /** The error with what differs from event to event taken out. */
+    pattern: text('pattern').notNull(),
+    domain: text('domain').notNull(),
+    source: text('source').notNull(),
+    cluster_id: text('cluster_id'),
+    org_id: text('org_id'),
+    event_type: text('event_type').$type<EventType>().notNull(),
+    /** Times it was replayed before. */
+    replays: integer('replays').notNull(),
+    created_at: at('created_at').notNull(),
+    failed_at: at('failed_at').notNull(),
+  },
+  (t) => [index('dead_letters_group').on(t.fingerprint, t.event_id), index('dead_letters_failed').on(t.failed_at)],
+);
+
+export const replayStates = ['planned', 'running', 'paused', 'done', 'cancelled'] as const;
+export type ReplayState = (typeof replayStates)[number];
+
+/** Bulk replays, from plan to end. What each event came to is in `cert_event_replays`. */
+export const replays = pgTable(
+  'replays',
+  {
+    id: bigserial('id', { mode: 'number' }).primaryKey(),
+    state: text('state').$type<ReplayState>().notNull(),
+    /** Which events, as asked for; those that changed after `created_at` are not among them. */
+    filter: jsonb('filter').notNull(),
+    org_id: text('org_id'),
+    force: boolean('force').notNull(),
+    reset_retry: boolean('reset_retry').notNull(),
+    rate_per_second: integer('rate_per_second').notNull(),
+    reason: text('reason'),
+    planned_by: text('planned_by').notNull(),
+    executed_by: text('executed_by'),
+    /** Events of the plan. */
+    total: integer('total').notNull(),
+    opened: integer('opened').notNull().default(0),
+    skipped: integer('skipped').notNull().default(0),
+    applied: integer('applied').notNull().default(0),
+    failed_again: integer('failed_again').notNull().default(0),
+    /** The last event looked at; the rest come after it. */
+    position: uuid('position'),
+    /** Why it stands still, where no person said so. */
+    paused_because: text('paused_because'),
+    created_at: at('created_at').notNull(),
+    expires_at: at('expires_at').notNull(),
+    executed_at: at('executed_at'),
+    /** When the runner last opened events; the rate counts from here. */
+    stepped_at: at('stepped_at'),
+    finished_at: at('finished_at'),
+  },
+  (t) => [index('replays_state').on(t.state, t.id)],
+);

@@ -1,0 +1,28 @@
+/** Everything a person or a policy can do that leaves a row in the audit log. */
+export const auditActions = [
+  'event.replay',
+  'replay.plan',
+  'replay.execute',
+  'replay.pause',
+  'replay.resume',
+  'replay.cancel',
+  'policy.replay',
+  'policy.escalate',
+  'incident.acknowledge',
+  'incident.resolve',
+  'notification.requeue',
+  'domain.create',
+  'domain.change',
+  'domain.verify',
+  'domain.delete',
+  'domain.import',
+  'domain.probe',
+  'queue.change',
+  'token.create',
+  'token.revoke',
+  'session.open',
+  'session.refuse',
+  'session.end',
+  'list.export',
+] as const;
+export type AuditAction = (typeof auditActions)[number];
