@@ -140,6 +140,24 @@ const keptCounters = (registers: Registry[]) => {
   return new Map([
     ...Object.entries(counters).map(([name, help]) => [name, plain(name, help)] as const),
     [
+      'fdt_cert_dlq_replayed_events_total',
+      kept<string>(
+        'fdt_cert_dlq_replayed_events_total',
+        'Events replayed, by whom: person, bulk, policy or queue',
+        ['by'],
+        registers,
+      ),
+    ] as const,
+    [
+      'fdt_cert_replays_total',
+      kept<string>(
+        'fdt_cert_replays_total',
+        'Bulk replays by what became of them: started, self_paused, done or cancelled',
+        ['state'],
+        registers,
+      ),
+    ] as const,
+    [
       'fdt_cert_notifications_total',
       kept<string>(
         'fdt_cert_notifications_total',

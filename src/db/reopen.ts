@@ -36,6 +36,67 @@ export const reopenRegistered = async (
       limit ${limit} for update of e skip locked)
     returning id, generation, retry_count`;
 
+/** An event to replay; where `endedAt` is given (epoch ms), only if it has not come to another end since. */
+export interface Candidate {
+  readonly id: string;
+  readonly endedAt?: number;
+}
+
+/** Who has events replayed, why and when (epoch ms). */
+export interface Replaying {
+  readonly actor: string;
+  readonly reason: string | null;
+  readonly now: number;
+  /** Whether the tries begin anew; else they go on being counted. */
+  readonly resetRetry: boolean;
+  /** A label of the counter of replays. */
+  readonly by: 'person' | 'bulk' | 'policy';
+  /** The bulk replay that it belongs to. */
+  readonly replayId: number | null;
+  /** The status that an event has to have; those in another are left alone. */
+  readonly from: 'failed' | 'applied';
+}
+
+/** In the statement that opens events as `opened`: the counter goes up with what it counts. */
+const counted = (sql: Db['sql'], by: Replaying['by'] | 'queue') => sql`
+  insert into counters (name, labels, value)
+  select 'fdt_cert_dlq_replayed_events_total', ${`by="${by}"`}, count(*) from opened having count(*) > 0
+  on conflict (name, labels) do update set value = counters.value + excluded.value`;
+
+/**
+ * Opens a new generation of these events, each with its note of who and why, in one statement. What is not any more as it was
+ * found, or is gone, is left alone, so that doing it twice is the same as once.
+ *
+ * @param candidates at most some thousands
+ * @returns those that are pending now, for `enqueueEvents`; the reconciler queues them if nobody else does
+ */
+export const openForReplay = async (
+  { sql }: Pick<Db, 'sql'>,
+  candidates: readonly Candidate[],
+  { actor, reason, now, resetRetry, by, replayId, from }: Replaying,
+): Promise<Reopened[]> =>
+  sql<Reopened[]>`
+    with wanted as (
+      select e.id
+      from unnest(${candidates.map(({ id }) => id)}::uuid[], ${candidates.map(({ endedAt }) => endedAt ?? null)}::float8[]) as u(id, ended_ms)
+      join certificate_lifecycle_events e on e.id = u.id
+      where e.status = ${from}
+        and (u.ended_ms is null or (extract(epoch from coalesce(e.processed_at, e.updated_at)) * 1000)::float8 = u.ended_ms)
+      order by e.id for update of e
+    ), opened as (
+      update certificate_lifecycle_events e
+      set status = 'pending', outcome = null, processed_at = null, generation = generation + 1,
+          retry_count = case when ${resetRetry} then 0 else retry_count end,
+          next_retry_at = null, dlq_replay_count = dlq_replay_count + 1,
+          last_dlq_replayed_at = to_timestamp(${now} / 1000.0), updated_at = to_timestamp(${now} / 1000.0)
+      from wanted w where e.id = w.id
+      returning e.id, e.generation, e.retry_count
+    ), noted as (
+      insert into cert_event_replays (event_id, generation, actor, reason, replay_id, created_at)
+      select id, generation, ${actor}, ${reason}::text, ${replayId}::bigint, to_timestamp(${now} / 1000.0) from opened order by id
+    ), counted as (${counted(sql, by)})
+    select id, generation, retry_count from opened order by id`;
+
 export interface Replay {
   readonly id: string;
   readonly actor: string;
@@ -45,12 +106,12 @@ export interface Replay {
   readonly now: number;
 }
 
-export type ReplayResult =
+export type ReplayOutcome =
   | { readonly kind: 'reopened'; readonly event: Reopened }
   | { readonly kind: 'missing' | 'applied' };
 
 /** Opens a new generation of one event (contract 4): an applied one only with `force`. The WHERE clause settles races. */
-export const reopenEvent = async ({ sql }: Db, replay: Replay): Promise<ReplayResult> => {
+export const reopenEvent = async ({ sql }: Pick<Db, 'sql'>, replay: Replay): Promise<ReplayOutcome> => {
   const { id, actor, reason, force, resetRetry, now } = replay;
   const rows = await sql<Reopened[]>`
     with opened as (
@@ -64,8 +125,8 @@ export const reopenEvent = async ({ sql }: Db, replay: Replay): Promise<ReplayRe
     ), noted as (
       insert into cert_event_replays (event_id, generation, actor, reason, created_at)
       select id, generation, ${actor}, ${reason}::text, to_timestamp(${now} / 1000.0) from opened
-    )
-    select * from opened`;
+    ), counted as (${counted(sql, 'person')})
+    select id, generation, retry_count from opened`;
   const event = rows[0];
   if (event !== undefined) return { kind: 'reopened', event };
   const [present] = await sql<
@@ -74,16 +135,29 @@ export const reopenEvent = async ({ sql }: Db, replay: Replay): Promise<ReplayRe
   return { kind: present === undefined ? 'missing' : 'applied' };
 };
 
-/** Follows a retry that was asked for in the queue itself: the same generation is tried once more. */
-export const reopenFailed = async ({ sql }: Db, id: string, generation: number, now: number): Promise<void> => {
-  await sql`
+/** A retry that was asked for in the queue itself, and by whom where that is known. */
+export interface QueueRetry {
+  readonly id: string;
+  readonly generation: number;
+  readonly actor: string;
+  readonly reason: string;
+  readonly now: number;
+}
+
+/** Follows a retry in the queue: the same generation is tried once more. @returns false when it is open, or over, already. */
+export const reopenFailed = async ({ sql }: Pick<Db, 'sql'>, retry: QueueRetry): Promise<boolean> => {
+  const { id, generation, actor, reason, now } = retry;
+  const rows = await sql`
     with opened as (
       update certificate_lifecycle_events
       set status = 'pending', processed_at = null, retry_count = 0, next_retry_at = null, dlq_replay_count = dlq_replay_count + 1,
           last_dlq_replayed_at = to_timestamp(${now} / 1000.0), updated_at = to_timestamp(${now} / 1000.0)
       where id = ${id} and generation = ${generation} and status = 'failed'
       returning id, generation
-    )
-    insert into cert_event_replays (event_id, generation, actor, reason, created_at)
-    select id, generation, 'queue', 'retried in the queue', to_timestamp(${now} / 1000.0) from opened`;
+    ), noted as (
+      insert into cert_event_replays (event_id, generation, actor, reason, created_at)
+      select id, generation, ${actor}, ${reason}, to_timestamp(${now} / 1000.0) from opened
+    ), counted as (${counted(sql, 'queue')})
+    select id from opened`;
+  return rows.length > 0;
 };

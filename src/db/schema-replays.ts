@@ -1,5 +1,17 @@
 import type { ErrorClass, EventType } from '../lifecycle/types.ts';
-import { bigserial, boolean, index, integer, jsonb, pgTable, text, timestamp, uuid } from './drizzle.ts';
+import {
+  bigint,
+  bigserial,
+  boolean,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  uuid,
+} from './drizzle.ts';
 
 const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date', precision: 3 });
 
@@ -46,10 +58,17 @@ export const replays = pgTable(
     executed_by: text('executed_by'),
     /** Events of the plan. */
     total: integer('total').notNull(),
+    /** Of those, the ones that were come to; each was opened, or skipped because it was not any more as it was planned. */
+    looked: integer('looked').notNull().default(0),
     opened: integer('opened').notNull().default(0),
     skipped: integer('skipped').notNull().default(0),
     applied: integer('applied').notNull().default(0),
     failed_again: integer('failed_again').notNull().default(0),
+    /** Of those opened, the ones that failed a try and will be tried again. */
+    retrying: integer('retrying').notNull().default(0),
+    /** What had gone well and not when a person let it go on; only what comes after can make it pause by itself. */
+    seen_applied: integer('seen_applied').notNull().default(0),
+    seen_failed: integer('seen_failed').notNull().default(0),
     /** The last event looked at; the rest come after it. */
     position: uuid('position'),
     /** Why it stands still, where no person said so. */
@@ -62,4 +81,21 @@ export const replays = pgTable(
     finished_at: at('finished_at'),
   },
   (t) => [index('replays_state').on(t.state, t.id)],
+);
+
+/**
+ * The events of a plan in the order of their ids, a thousand a row, each with when it came to the end that it is to be taken
+ * back from (epoch ms): one that ended anew since then is not the one that was planned.
+ */
+export const replayParts = pgTable(
+  'replay_parts',
+  {
+    replay_id: bigint('replay_id', { mode: 'number' })
+      .notNull()
+      .references(() => replays.id, { onDelete: 'cascade' }),
+    part: integer('part').notNull(),
+    event_ids: uuid('event_ids').array().notNull(),
+    ended_ms: bigint('ended_ms', { mode: 'number' }).array().notNull(),
+  },
+  (t) => [primaryKey({ name: 'replay_parts_pkey', columns: [t.replay_id, t.part] })],
 );

@@ -1,3 +1,4 @@
+import type { ReplayResult } from '../lifecycle/replay.ts';
 import type { ProbeMode, Verdict } from '../lifecycle/served.ts';
 import type {
   CallbackAction,
@@ -215,14 +216,14 @@ export const eventReplays = pgTable(
     reason: text('reason'),
     /** The bulk replay it is part of, and what it came to there; null while that is not known. */
     replay_id: bigint('replay_id', { mode: 'number' }),
-    result: text('result').$type<'applied' | 'failed'>(),
+    result: text('result').$type<ReplayResult>(),
     created_at: at('created_at').notNull(),
   },
   (t) => [
     index('cert_event_replays_event').on(t.event_id, t.id),
-    index('cert_event_replays_unsettled')
-      .on(t.replay_id, t.id)
-      .where(sql`${t.replay_id} is not null and ${t.result} is null`),
+    index('cert_event_replays_bulk')
+      .on(t.replay_id, t.result, t.id)
+      .where(sql`${t.replay_id} is not null`),
   ],
 );
 

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { replayResults } from '../lifecycle/replay.ts';
 import {
   callbackActions,
   callbackClasses,
@@ -100,7 +101,7 @@ const replay = v.strictObject({
   actor: v.string(),
   reason: text,
   replay_id: v.nullable(v.number()),
-  result: v.nullable(v.picklist(['applied', 'failed'])),
+  result: v.nullable(v.picklist(replayResults)),
   created_at: time,
 });
 

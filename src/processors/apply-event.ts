@@ -22,7 +22,8 @@ export const applyEvent = async (
   if (now.status === 'failed') {
     if (recorded || (dead && failedBefore === 0)) return { kind: 'dead', error };
     // Somebody retried the dead letter in the queue itself; the ledger follows.
-    await onDatabase(() => reopenFailed(ctx.db, id, generation, ctx.now()));
+    const retry = { id, generation, actor: 'queue', reason: 'retried in the queue', now: ctx.now() };
+    await onDatabase(() => reopenFailed(ctx.db, retry));
   } else if (recorded) return { kind: 'retry', error, tries: now.retry_count };
   const { failed } = await applyScope(ctx, { kind: 'event', id, generation });
   const [failure] = failed;
