@@ -1,5 +1,4 @@
 import { v7 as uuidv7 } from 'uuid';
-import { AppError } from '../errors.ts';
 import type { DomainPatch } from '../lifecycle/domain-input.ts';
 import type { Db } from './client.ts';
 import { type Clock, type DomainRow, newVerificationToken, type OrmTx, patched, unchanged } from './domain-row.ts';
@@ -10,7 +9,8 @@ import { customDomains, events, incidents } from './schema.ts';
 import { tunnelsFor } from './tunnels.ts';
 
 export interface Saved {
-  readonly created: boolean;
+  /** The row as it was; null for a domain that is new. */
+  readonly before: DomainRow | null;
   readonly domain: DomainRow;
 }
 
@@ -63,20 +63,16 @@ const updateDomain = async (tx: OrmTx, row: DomainRow, patch: DomainPatch, clock
 /**
  * Creates a domain or changes the settings that are given. Status and backoff are worked out under the row's lock, which
  * applying events takes as well, so that neither overwrites the other.
+ *
+ * @returns null when another created it meanwhile: who lost that race tries again in a new transaction, which finds the row.
  */
-export const saveDomain = async ({ orm }: Db, domain: string, patch: DomainPatch, clock: Clock): Promise<Saved> => {
-  // Who loses the race to create it finds the row on the second way round, unless it is deleted again in between.
-  for (let round = 0; round < 5; round += 1) {
-    const saved = await orm.transaction(async (tx): Promise<Saved | null> => {
-      const [row] = await tx.select().from(customDomains).where(eq(customDomains.domain, domain)).for('update');
-      if (row !== undefined) return { created: false, domain: await updateDomain(tx, row, patch, clock) };
-      const created = await insertDomain(tx, domain, patch, clock);
-      return created === null ? null : { created: true, domain: created };
-    });
-    if (saved !== null) return saved;
-  }
-  throw new AppError('conflict', 'The domain is being created and deleted by others at the same time; try again');
-};
+export const saveDomain = ({ orm }: Db, domain: string, patch: DomainPatch, clock: Clock): Promise<Saved | null> =>
+  orm.transaction(async (tx) => {
+    const [row] = await tx.select().from(customDomains).where(eq(customDomains.domain, domain)).for('update');
+    if (row !== undefined) return { before: row, domain: await updateDomain(tx, row, patch, clock) };
+    const created = await insertDomain(tx, domain, patch, clock);
+    return created === null ? null : { before: null, domain: created };
+  });
 
 /** Creates a domain; null when the name is registered already. */
 export const createDomain = (
@@ -87,10 +83,10 @@ export const createDomain = (
 ): Promise<DomainRow | null> => orm.transaction((tx) => insertDomain(tx, domain, patch, clock));
 
 /** Changes a domain's settings; null when there is none with this id. */
-export const changeDomain = ({ orm }: Db, id: string, patch: DomainPatch, clock: Clock): Promise<DomainRow | null> =>
+export const changeDomain = ({ orm }: Db, id: string, patch: DomainPatch, clock: Clock): Promise<Saved | null> =>
   orm.transaction(async (tx) => {
     const [row] = await tx.select().from(customDomains).where(eq(customDomains.id, id)).for('update');
-    return row === undefined ? null : updateDomain(tx, row, patch, clock);
+    return row === undefined ? null : { before: row, domain: await updateDomain(tx, row, patch, clock) };
   });
 
 export const findDomain = async ({ orm }: Db, domain: string): Promise<DomainRow | null> => {
@@ -107,7 +103,7 @@ export const findDomainById = async ({ orm }: Db, id: string): Promise<DomainRow
  * Notes that control of a domain was proved with `token`; null when the domain is gone or has another token by now. From then
  * on it has deadlines and is looked at, as after any other change of its settings.
  */
-export const markVerified = ({ orm }: Db, id: string, token: string, clock: Clock): Promise<DomainRow | null> =>
+export const markVerified = ({ orm }: Db, id: string, token: string, clock: Clock): Promise<Saved | null> =>
   orm.transaction(async (tx) => {
     const proved = and(eq(customDomains.id, id), eq(customDomains.verification_token, token));
     const [row] = await tx.select().from(customDomains).where(proved).for('update');
@@ -119,17 +115,19 @@ export const markVerified = ({ orm }: Db, id: string, token: string, clock: Cloc
       .set({ ...columns, last_verified_at: at, updated_at: at })
       .where(eq(customDomains.id, id))
       .returning();
-    return next ?? null;
+    return next === undefined ? null : { before: row, domain: next };
   });
 
 /**
  * Removes a domain and what looks at it found. Its history stays: live incidents are resolved with a note, alerts end, and events
  * that were never applied wait, unresolved, for the name to be registered again.
+ *
+ * @returns the row as it was; null when there is none with this id.
  */
-export const deleteDomain = ({ orm }: Db, id: string, actor: string, now: number): Promise<boolean> =>
+export const deleteDomain = ({ orm }: Db, id: string, actor: string, now: number): Promise<DomainRow | null> =>
   orm.transaction(async (tx) => {
     const [row] = await tx.select().from(customDomains).where(eq(customDomains.id, id)).for('update');
-    if (row === undefined) return false;
+    if (row === undefined) return null;
     const at = new Date(now);
     await tx
       .update(incidents)
@@ -149,5 +147,5 @@ export const deleteDomain = ({ orm }: Db, id: string, actor: string, now: number
     await tx.delete(domainAddresses).where(eq(domainAddresses.domain_id, id));
     await tx.delete(probeObservations).where(eq(probeObservations.domain_id, id));
     await tx.delete(customDomains).where(eq(customDomains.id, id));
-    return true;
+    return row;
   });

@@ -4,8 +4,8 @@ import { type Db, ormOn } from './client.ts';
 /** What begins a transaction within one joins it. */
 const joined = (db: Db, tx: postgres.TransactionSql): Db => {
   const begin = <T>(work: (inner: postgres.TransactionSql) => T): T => work(tx);
-  // A transaction's handle does all that the pool's does but begin, which is given here, and open or close connections.
-  const sql = Object.assign(tx, { begin }) as unknown as Db['sql'];
+  // A transaction's handle does all that the pool's does but what is given here, and open or close connections.
+  const sql = Object.assign(tx, { begin, options: db.sql.options }) as unknown as Db['sql'];
   return { sql, orm: ormOn(sql), close: db.close };
 };
 

@@ -105,21 +105,22 @@ export interface Settling {
   readonly now: number;
 }
 
-/** `changed` holds the row as written; `unchanged` as it stood, already in the state asked for or past it. */
+/** `changed` holds the row as written and the status it had; `unchanged` as it stood, already in the state asked for or past it. */
 export type Settled =
-  | { readonly kind: 'changed' | 'unchanged'; readonly incident: IncidentRow }
+  | { readonly kind: 'changed'; readonly from: IncidentStatus; readonly incident: IncidentRow }
+  | { readonly kind: 'unchanged'; readonly incident: IncidentRow }
   | { readonly kind: 'missing' };
 
-const settle = async ({ orm }: Db, id: string, from: SQL, values: Partial<IncidentRow>): Promise<Settled> => {
-  const [changed] = await orm
-    .update(incidents)
-    .set(values)
-    .where(and(eq(incidents.id, id), from))
-    .returning();
-  if (changed !== undefined) return { kind: 'changed', incident: changed };
-  const [present] = await orm.select().from(incidents).where(eq(incidents.id, id));
-  return present === undefined ? { kind: 'missing' } : { kind: 'unchanged', incident: present };
-};
+const settle = ({ orm }: Db, id: string, from: SQL, values: Partial<IncidentRow>): Promise<Settled> =>
+  orm.transaction(async (tx) => {
+    const own = eq(incidents.id, id);
+    const [present] = await tx.select().from(incidents).where(own).for('update');
+    if (present === undefined) return { kind: 'missing' };
+    const [changed] = await tx.update(incidents).set(values).where(and(own, from)).returning();
+    return changed === undefined
+      ? { kind: 'unchanged', incident: present }
+      : { kind: 'changed', from: present.status, incident: changed };
+  });
 
 /** Acknowledges an open incident. Of two who come at once the first is recorded; the other finds it unchanged. */
 export const acknowledgeIncident = (db: Db, { id, actor, note, now }: Settling): Promise<Settled> => {

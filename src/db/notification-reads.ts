@@ -157,25 +157,28 @@ const pendingAgain = (now: number) => ({
 
 const isStuck = sql`${notifications.status} in ('dead', 'failed')`;
 
-/** Makes a dead or failed notification pending, with all its tries before it. The WHERE clause settles races. */
-export const requeueNotification = async (
-  db: Db,
+/** Makes a dead or failed notification pending, with all its tries before it; `from` is how it was. */
+export const requeueNotification = (
+  { orm }: Db,
   id: string,
   now: number,
 ): Promise<
-  | { readonly kind: 'requeued'; readonly notification: NotificationRow }
+  | {
+      readonly kind: 'requeued';
+      readonly from: Pick<NotificationRow, 'status' | 'tries'>;
+      readonly notification: NotificationRow;
+    }
   | { readonly kind: 'missing' }
   | { readonly kind: 'refused'; readonly status: NotificationStatus }
-> => {
-  const [row] = await db.orm
-    .update(notifications)
-    .set(pendingAgain(now))
-    .where(and(eq(notifications.id, id), isStuck))
-    .returning(columns);
-  if (row !== undefined) return { kind: 'requeued', notification: row };
-  const present = await findNotification(db, id);
-  return present === null ? { kind: 'missing' } : { kind: 'refused', status: present.status };
-};
+> =>
+  orm.transaction(async (tx) => {
+    const own = eq(notifications.id, id);
+    const { status: was, tries } = columns;
+    const [from] = await tx.select({ status: was, tries }).from(notifications).where(own).for('update');
+    if (from === undefined) return { kind: 'missing' };
+    const [row] = await tx.update(notifications).set(pendingAgain(now)).where(and(own, isStuck)).returning(columns);
+    return row === undefined ? { kind: 'refused', status: from.status } : { kind: 'requeued', from, notification: row };
+  });
 
 /** The dead or failed notifications that the filter lets through, the oldest first. */
 export const stuckNotifications = ({ orm }: Db, filter: NotificationFilter, limit: number): Promise<Requeued[]> =>

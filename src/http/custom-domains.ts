@@ -11,7 +11,9 @@ import {
   routeBody,
   verificationName,
 } from '../lifecycle/domain-input.ts';
+import { audited } from './audited.ts';
 import { requireRole } from './auth.ts';
+import { removedChange, savedChange } from './domain-change.ts';
 import { answerDomainList, domainListQuery } from './domain-query.ts';
 import { createdAnswer, domainAnswer, domainEventsAnswer, domainListAnswer } from './domain-schema.ts';
 import { clockOf } from './domains.ts';
@@ -29,35 +31,61 @@ const nothing = strictBody({});
 const removed = v.strictObject({ ok: v.literal(true) });
 const changed = { 200: { about: 'The domain as it is now', schema: domainAnswer } };
 
-const present = (domain: DomainRow | null): DomainRow => {
-  if (domain === null) throw new AppError('not_found', 'There is no domain with this id');
-  return domain;
+const present = <T>(found: T | null): T => {
+  if (found === null) throw new AppError('not_found', 'There is no domain with this id');
+  return found;
 };
 
 const found = async (c: Context<HttpEnv>): Promise<DomainRow> => present(await findDomainById(c.var.ctx.db, pathId(c)));
 
+/** Changes the settings of a domain that are given. @throws AppError `not_found`. */
+export const changeSettings = async (
+  c: Context<HttpEnv>,
+  { id, patch }: { readonly id: string; readonly patch: DomainPatch },
+): Promise<DomainRow> =>
+  audited(c, async (db) => {
+    const saved = present(await changeDomain(db, id, patch, clockOf(c.var.ctx)));
+    return [saved.domain, savedChange(saved)];
+  });
+
 const change = async (c: Context<HttpEnv>, patch: DomainPatch) =>
-  c.json({ ok: true, domain: present(await changeDomain(c.var.ctx.db, pathId(c), patch, clockOf(c.var.ctx))) });
+  c.json({ ok: true, domain: await changeSettings(c, { id: pathId(c), patch }) });
+
+/** Registers a domain, unverified. @throws AppError `conflict` when the name is registered. */
+export const registerDomain = async (
+  c: Context<HttpEnv>,
+  { domain: name, ...patch }: v.InferOutput<typeof newDomain>,
+): Promise<DomainRow> => {
+  const { ctx } = c.var;
+  const domain = await audited(c, async (db) => {
+    const row = await createDomain(db, name, patch, clockOf(ctx));
+    if (row === null) throw new AppError('conflict', 'The domain is registered already');
+    return [row, savedChange({ before: null, domain: row })];
+  });
+  await resumeWaiting(ctx, [name]);
+  return domain;
+};
 
 const create = async (c: Context<HttpEnv>) => {
-  const { ctx } = c.var;
-  const { domain: name, ...patch } = await readJson(c, newDomain);
-  const domain = await createDomain(ctx.db, name, patch, clockOf(ctx));
-  if (domain === null) throw new AppError('conflict', 'The domain is registered already');
-  await resumeWaiting(ctx, [name]);
-  const verification = { type: 'TXT', name: verificationName(name), value: domain.verification_token };
+  const domain = await registerDomain(c, await readJson(c, newDomain));
+  const verification = { type: 'TXT', name: verificationName(domain.domain), value: domain.verification_token };
   return c.json({ ok: true, domain, verification }, 201);
 };
 
-const verify = async (c: Context<HttpEnv>) => {
+/** Verifies a domain by its TXT record. @throws AppError `not_found`; what {@link assertControl} throws. */
+export const verifyDomain = async (c: Context<HttpEnv>, { id }: { readonly id: string }): Promise<DomainRow> => {
   const { ctx } = c.var;
-  await readJson(c, nothing);
-  const domain = await found(c);
-  if (ctx.config.DOMAIN_VERIFY_STRICT) await assertControl(ctx.resolveTxt, domain);
-  return c.json({
-    ok: true,
-    domain: present(await markVerified(ctx.db, domain.id, domain.verification_token, clockOf(ctx))),
+  const known = present(await findDomainById(ctx.db, id));
+  if (ctx.config.DOMAIN_VERIFY_STRICT) await assertControl(ctx.resolveTxt, known);
+  return audited(c, async (db) => {
+    const saved = present(await markVerified(db, id, known.verification_token, clockOf(ctx)));
+    return [saved.domain, savedChange(saved, 'domain.verify')];
   });
+};
+
+const verify = async (c: Context<HttpEnv>) => {
+  await readJson(c, nothing);
+  return c.json({ ok: true, domain: await verifyDomain(c, { id: pathId(c) }) });
 };
 
 const listEvents = async (c: Context<HttpEnv>) => {
@@ -78,10 +106,18 @@ const removeRoute = async (c: Context<HttpEnv>) => {
 
 const setPolicy = async (c: Context<HttpEnv>) => change(c, await readJson(c, failurePolicyBody));
 
-const remove = async (c: Context<HttpEnv>) => {
+/** Removes a domain; its incidents are resolved, its events stay. @throws AppError `not_found`. */
+export const removeDomain = (c: Context<HttpEnv>, { id }: { readonly id: string }): Promise<void> => {
   const { ctx, actor } = c.var;
-  if (await deleteDomain(ctx.db, pathId(c), actor.name, ctx.now())) return c.json({ ok: true });
-  throw new AppError('not_found', 'There is no domain with this id');
+  return audited(c, async (db) => [
+    undefined,
+    removedChange(present(await deleteDomain(db, id, actor.name, ctx.now()))),
+  ]);
+};
+
+const remove = async (c: Context<HttpEnv>) => {
+  await removeDomain(c, { id: pathId(c) });
+  return c.json({ ok: true });
 };
 
 const describeList = describe({

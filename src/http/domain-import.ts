@@ -3,6 +3,7 @@ import { stream } from 'hono/streaming';
 import { asUnavailable } from '../db/client.ts';
 import { AppError } from '../errors.ts';
 import { domainLine } from '../lifecycle/domain-input.ts';
+import { noteChange } from './audited.ts';
 import { requireRole } from './auth.ts';
 import { importAnswer } from './domain-schema.ts';
 import type { HttpEnv } from './env.ts';
@@ -14,9 +15,37 @@ const idleMs = 15_000;
 const progressMs = 1000;
 const ndjson = 'application/x-ndjson';
 
+/** Chunks as they pass by, with how many bytes went by. */
+const counted = (chunks: AsyncIterable<Uint8Array>) => {
+  const seen = { bytes: 0 };
+  const pass = async function* (): AsyncGenerator<Uint8Array> {
+    for await (const chunk of chunks) {
+      seen.bytes += chunk.length;
+      yield chunk;
+    }
+  };
+  return { seen, chunks: pass() };
+};
+
+const note = async (c: Context<HttpEnv>, { imported, failed }: ImportReport, rest: object): Promise<void> => {
+  if (imported === 0) return;
+  const { ctx, actor } = c.var;
+  const object = { type: 'domain', id: null };
+  const after = { imported, failed, ...rest };
+  await noteChange(c, ctx.db, { action: 'domain.import', object, orgId: actor.orgId, after });
+};
+
+/** Imports the body; one row of the audit log tells how much was written, also when a fault ended it. */
 const run = async (c: Context<HttpEnv>, report: ImportReport): Promise<void> => {
+  const { seen, chunks } = counted(bodyChunks(c, idleMs));
+  let whole = false;
   try {
-    await runImport(c.var.ctx, bodyChunks(c, idleMs), report);
+    try {
+      await runImport(c.var.ctx, chunks, report);
+      whole = true;
+    } finally {
+      await note(c, report, { bytes: seen.bytes, whole });
+    }
   } catch (error) {
     throw withProgress(asUnavailable(error), report);
   }

@@ -2,6 +2,7 @@ import type { Context } from 'hono';
 import { findDomain } from '../db/domains.ts';
 import { AppError } from '../errors.ts';
 import { withinMs } from '../queues/bounded.ts';
+import { noteChange } from './audited.ts';
 import { probeAnswer } from './domain-schema.ts';
 import type { HttpEnv } from './env.ts';
 import { strictQuery } from './filters.ts';
@@ -11,12 +12,16 @@ import { describe } from './openapi.ts';
 const enqueueMs = 2000;
 const noQuery = strictQuery({});
 
-/** Has a domain looked at now, with a full handshake; the answer does not wait for it. */
-export const answerProbe = async (c: Context<HttpEnv>, name: string) => {
-  readQuery(c, noQuery);
+/**
+ * Has a domain looked at now, with a full handshake; does not wait for it.
+ *
+ * @throws AppError `not_found`; `unavailable` when the queue does not answer.
+ */
+export const probeNow = async (c: Context<HttpEnv>, { name }: { readonly name: string }): Promise<void> => {
   const { db, queues, log } = c.var.ctx;
   const found = await findDomain(db, name);
   if (found === null) throw new AppError('not_found', 'The domain is not registered');
+  // Not within a transaction: a slow queue would hold up every writer of the audit log.
   const queued = await withinMs(queues.enqueueProbes([found.id], true), enqueueMs);
   if (queued !== 'done') {
     log.warn({ backend: queues.backend }, 'a probe could not be queued');
@@ -24,6 +29,13 @@ export const answerProbe = async (c: Context<HttpEnv>, name: string) => {
       retryAfterSeconds: 5,
     });
   }
+  await noteChange(c, db, { action: 'domain.probe', object: { type: 'domain', id: name }, orgId: found.org_id });
+};
+
+/** The route's answer to {@link probeNow}. */
+export const answerProbe = async (c: Context<HttpEnv>, name: string) => {
+  readQuery(c, noQuery);
+  await probeNow(c, { name });
   return c.json({ ok: true, domain: name, queued: true }, 202);
 };
 

@@ -5,13 +5,15 @@ import type { Db } from '../db/client.ts';
 import type { Clock, DomainRow } from '../db/domain-row.ts';
 import { regionSummary } from '../db/domain-summary.ts';
 import { domainEvents, domainIncidents } from '../db/domain-timeline.ts';
-import { findDomain, saveDomain } from '../db/domains.ts';
+import { findDomain, type Saved, saveDomain } from '../db/domains.ts';
 import { domainNotifications } from '../db/notification-reads.ts';
 import { addressesOf, domainObservations } from '../db/probe-reads.ts';
 import { AppError } from '../errors.ts';
-import { domainSettings } from '../lifecycle/domain-input.ts';
+import { type DomainPatch, domainSettings } from '../lifecycle/domain-input.ts';
 import { normalizeDomain } from '../lifecycle/domain-name.ts';
+import { audited } from './audited.ts';
 import { requireRole } from './auth.ts';
+import { savedChange } from './domain-change.ts';
 import { answerProbe, describeProbe } from './domain-probe.ts';
 import { answerDomainList, domainListQuery } from './domain-query.ts';
 import { domainAnswer, domainDetailAnswer, domainListAnswer, summaryAnswer } from './domain-schema.ts';
@@ -68,12 +70,33 @@ const show = async (c: Context<HttpEnv>) => {
   return c.json({ domain, addresses, timeline });
 };
 
-const put = async (c: Context<HttpEnv>) => {
+const settle = async (c: Context<HttpEnv>, name: string, patch: DomainPatch): Promise<Saved> => {
+  // Who loses the race to create it finds the row on the second way round, unless it is deleted again in between.
+  for (let round = 0; round < 5; round += 1) {
+    const saved = await audited(c, async (db) => {
+      const one = await saveDomain(db, name, patch, clockOf(c.var.ctx));
+      return [one, one && savedChange(one)];
+    });
+    if (saved !== null) return saved;
+  }
+  throw new AppError('conflict', 'The domain is being created and deleted by others at the same time; try again');
+};
+
+/** Registers a domain or changes the settings that are given; events that waited for a new one go on. */
+export const saveSettings = async (
+  c: Context<HttpEnv>,
+  { name, patch }: { readonly name: string; readonly patch: DomainPatch },
+): Promise<{ readonly created: boolean; readonly domain: DomainRow }> => {
   const { ctx } = c.var;
-  const name = nameOf(c);
-  const patch = await readJson(c, domainSettings);
-  const { created, domain } = await saveDomain(ctx.db, name, patch, clockOf(ctx));
+  const { before, domain } = await settle(c, name, patch);
+  const created = before === null;
   if (created) await resumeWaiting(ctx, [name]);
+  return { created, domain };
+};
+
+const put = async (c: Context<HttpEnv>) => {
+  const name = nameOf(c);
+  const { created, domain } = await saveSettings(c, { name, patch: await readJson(c, domainSettings) });
   return c.json({ ok: true, domain }, created ? 201 : 200);
 };
 

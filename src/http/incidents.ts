@@ -1,9 +1,17 @@
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import * as v from 'valibot';
-import { acknowledgeIncident, listIncidents, readIncidentStats, resolveIncident } from '../db/incident-reads.ts';
+import {
+  acknowledgeIncident,
+  type IncidentRow,
+  listIncidents,
+  readIncidentStats,
+  resolveIncident,
+  type Settled,
+} from '../db/incident-reads.ts';
 import { AppError } from '../errors.ts';
 import { type IncidentTier, incidentStatuses, incidentTypes } from '../lifecycle/types.ts';
 import { incidentAnswer, incidentList } from './answers.ts';
+import { audited, type Change } from './audited.ts';
 import { requireRole } from './auth.ts';
 import type { HttpEnv } from './env.ts';
 import { filterText, idOfCursor, pathId, queryDomain, remark, strictBody, strictQuery } from './filters.ts';
@@ -54,6 +62,62 @@ const settleRoute = (summary: string, errors: readonly number[]) =>
     errors,
   }) as const;
 
+/** What a person does to one incident, and why if they said. */
+export interface IncidentAct {
+  readonly id: string;
+  readonly note: string | null;
+}
+
+/** The incident as it is now; `changed` is false where it was in that state already. */
+export interface IncidentActed {
+  readonly changed: boolean;
+  readonly incident: IncidentRow;
+}
+
+const noted = (
+  action: 'incident.acknowledge' | 'incident.resolve',
+  { note }: IncidentAct,
+  settled: Settled,
+): Change | null => {
+  if (settled.kind !== 'changed') return null;
+  const { from, incident } = settled;
+  return {
+    action,
+    object: { type: 'incident', id: incident.id },
+    orgId: incident.org_id,
+    before: { status: from },
+    after: { status: incident.status, domain: incident.domain, incident_type: incident.incident_type },
+    reason: note,
+  };
+};
+
+const settleAs = async (
+  c: Context<HttpEnv>,
+  action: 'incident.acknowledge' | 'incident.resolve',
+  act: IncidentAct,
+): Promise<IncidentActed> => {
+  const { ctx, actor } = c.var;
+  const settle = action === 'incident.resolve' ? resolveIncident : acknowledgeIncident;
+  const settled = await audited(c, async (db) => {
+    const result = await settle(db, { ...act, actor: actor.name, now: ctx.now() });
+    return [result, noted(action, act, result)];
+  });
+  if (settled.kind === 'missing') throw missing();
+  return { changed: settled.kind === 'changed', incident: settled.incident };
+};
+
+/** Acknowledges an open incident. @throws AppError `not_found`; `conflict` when it is resolved. */
+export const acknowledge = async (c: Context<HttpEnv>, act: IncidentAct): Promise<IncidentActed> => {
+  const acted = await settleAs(c, 'incident.acknowledge', act);
+  if (!acted.changed && acted.incident.status === 'resolved')
+    throw new AppError('conflict', 'The incident is resolved already');
+  return acted;
+};
+
+/** Resolves an incident. @throws AppError `not_found`. */
+export const resolve = (c: Context<HttpEnv>, act: IncidentAct): Promise<IncidentActed> =>
+  settleAs(c, 'incident.resolve', act);
+
 /** Reading, acknowledging and resolving incidents (contract 4). */
 export const incidentRoutes = () =>
   new Hono<HttpEnv>()
@@ -75,17 +139,8 @@ export const incidentRoutes = () =>
       describe(settleRoute('Acknowledge an incident', [404, 409])),
       requireRole('operator'),
       async (c) => {
-        const { ctx, actor } = c.var;
-        const id = pathId(c);
-        const { note } = await readJson(c, noteBody);
-        const settled = await acknowledgeIncident(ctx.db, { id, actor: actor.name, note, now: ctx.now() });
-        if (settled.kind === 'missing') throw missing();
-        const { incident } = settled;
-        if (settled.kind === 'changed') return c.json({ ok: true, incident });
-        if (incident.status === 'resolved') throw new AppError('conflict', 'The incident is resolved already');
-        if (incident.status === 'open')
-          throw new AppError('conflict', 'The incident was opened again meanwhile; acknowledge it again');
-        return c.json({ ok: true, alreadyAcknowledged: true, incident });
+        const { changed, incident } = await acknowledge(c, { id: pathId(c), ...(await readJson(c, noteBody)) });
+        return c.json(changed ? { ok: true, incident } : { ok: true, alreadyAcknowledged: true, incident });
       },
     )
     .post(
@@ -93,14 +148,7 @@ export const incidentRoutes = () =>
       describe(settleRoute('Resolve an incident', [404])),
       requireRole('operator'),
       async (c) => {
-        const { ctx, actor } = c.var;
-        const id = pathId(c);
-        const { note } = await readJson(c, noteBody);
-        const settled = await resolveIncident(ctx.db, { id, actor: actor.name, note, now: ctx.now() });
-        if (settled.kind === 'missing') throw missing();
-        const { incident } = settled;
-        return c.json(
-          settled.kind === 'changed' ? { ok: true, incident } : { ok: true, alreadyResolved: true, incident },
-        );
+        const { changed, incident } = await resolve(c, { id: pathId(c), ...(await readJson(c, noteBody)) });
+        return c.json(changed ? { ok: true, incident } : { ok: true, alreadyResolved: true, incident });
       },
     );

@@ -1,6 +1,8 @@
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import * as v from 'valibot';
 import {
+  type NotificationFilter,
+  type NotificationRow,
   attemptsOf,
   findNotification,
   listNotifications,
@@ -13,6 +15,7 @@ import { notificationStatuses, type NotificationStatus } from '../db/schema-serv
 import { AppError } from '../errors.ts';
 import { noticeClasses } from '../lifecycle/notice.ts';
 import { parseTime } from '../lifecycle/time.ts';
+import { audited } from './audited.ts';
 import { requireRole } from './auth.ts';
 import type { HttpEnv } from './env.ts';
 import { filterText, pathId, queryDomain, queryTime, strictBody, strictQuery } from './filters.ts';
@@ -117,6 +120,46 @@ const place = v.strictObject({
 const placeOf = (cursor: string | undefined): number | null =>
   cursor === undefined ? null : Number(check(place, { cursor: decodeCursor(cursor, 1)[0] }).cursor);
 
+/** Has one notification delivered again. @throws AppError `not_found`; `conflict` when it is sent or waits already. */
+export const requeue = async (c: Context<HttpEnv>, { id }: { readonly id: string }): Promise<NotificationRow> => {
+  const { ctx } = c.var;
+  const notification = await audited(c, async (db) => {
+    const result = await requeueNotification(db, id, ctx.now());
+    if (result.kind === 'missing') throw missing();
+    if (result.kind === 'refused') throw refused(result.status);
+    const { status, channel, domain, org_id: orgId } = result.notification;
+    const object = { type: 'notification', id };
+    const after = { status, channel, domain };
+    return [result.notification, { action: 'notification.requeue', object, orgId, before: result.from, after }];
+  });
+  ctx.queues.kickDelivery([notification.channel]);
+  return notification;
+};
+
+/** Which notifications to deliver again: dead or failed ones that the filter lets through, the oldest first. */
+export interface BulkRequeue {
+  readonly filter: NotificationFilter;
+  /** From 1 to 1000. */
+  readonly limit: number;
+  /** Changes nothing, only finds them. */
+  readonly dryRun: boolean;
+}
+
+/** Has many notifications delivered again; `attempted` were found, `requeued` are pending now. */
+export const requeueMany = async (c: Context<HttpEnv>, { filter, limit, dryRun }: BulkRequeue) => {
+  const { ctx } = c.var;
+  const { ids, requeued } = await audited(c, async (db) => {
+    const found = (await stuckNotifications(db, filter, limit)).map(({ id }) => id);
+    const done = dryRun ? [] : await requeueNotifications(db, found, ctx.now());
+    const object = { type: 'notification', id: null };
+    const after = { requeued: done.length, filter, limit };
+    const change = { action: 'notification.requeue', object, orgId: filter.orgId ?? null, after } as const;
+    return [{ ids: found, requeued: done }, done.length === 0 ? null : change];
+  });
+  if (requeued.length > 0) ctx.queues.kickDelivery([...new Set(requeued.map(({ channel }) => channel))]);
+  return { dryRun, attempted: ids.length, requeued: requeued.length, ids };
+};
+
 /** Reading the outbox, and delivering again what was given up (contract 4 and 6). */
 export const notificationRoutes = () =>
   new Hono<HttpEnv>()
@@ -138,21 +181,11 @@ export const notificationRoutes = () =>
       return c.json({ notification, attempts: await attemptsOf(db, notification.id) });
     })
     .post('/v1/admin/notifications/requeue', describe(bulkRoute), requireRole('operator'), async (c) => {
-      const { ctx } = c.var;
       const { limit, dryRun, ...filter } = await readJson(c, bulkBody);
-      const found = await stuckNotifications(ctx.db, filter, limit);
-      const ids = found.map(({ id }) => id);
-      const requeued = dryRun ? [] : await requeueNotifications(ctx.db, ids, ctx.now());
-      if (requeued.length > 0) ctx.queues.kickDelivery([...new Set(requeued.map(({ channel }) => channel))]);
-      return c.json({ ok: true, dryRun, attempted: found.length, requeued: requeued.length, ids });
+      return c.json({ ok: true, ...(await requeueMany(c, { filter, limit, dryRun })) });
     })
     .post('/v1/admin/notifications/:id/requeue', describe(requeueRoute), requireRole('operator'), async (c) => {
-      const { ctx } = c.var;
       const id = pathId(c);
       await readJson(c, requeueRoute.body);
-      const result = await requeueNotification(ctx.db, id, ctx.now());
-      if (result.kind === 'missing') throw missing();
-      if (result.kind === 'refused') throw refused(result.status);
-      ctx.queues.kickDelivery([result.notification.channel]);
-      return c.json({ ok: true, notification: result.notification });
+      return c.json({ ok: true, notification: await requeue(c, { id }) });
     });
