@@ -1,7 +1,10 @@
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import { createMiddleware } from 'hono/factory';
+import { requestId } from 'hono/request-id';
+import { getPath } from 'hono/utils/url';
 import type { Ctx } from '../context.ts';
 import { AppError } from '../errors.ts';
+import { basePath, routedPath } from './base-path.ts';
 import { customDomainRoutes } from './custom-domains.ts';
 import { importRoutes } from './domain-import.ts';
 import { domainRoutes } from './domains.ts';
@@ -13,11 +16,16 @@ import { type IngestSink, ingestRoutes } from './ingest.ts';
 import { notificationRoutes } from './notifications.ts';
 import { openApiDocument } from './openapi-document.ts';
 import { onError, problemResponse } from './problem.ts';
+import { openToAll } from './rules.ts';
 import { sourceRoutes } from './sources.ts';
 
 /** The public app: ingest, the control plane's door, the admin API, health and the API's own description. */
 export const createApp = (ctx: Ctx, sink: IngestSink, readiness: () => Promise<Readiness>) => {
-  const app = new Hono<HttpEnv>();
+  const prefix = basePath(ctx.config);
+  const app =
+    prefix === ''
+      ? new Hono<HttpEnv>()
+      : new Hono<HttpEnv>({ getPath: (request) => routedPath(getPath(request), prefix) });
   app.onError(onError);
   app.notFound((c) => problemResponse(c, new AppError('not_found', 'There is nothing at this path')));
   const withCtx = createMiddleware<HttpEnv>(async (c, next) => {
@@ -25,7 +33,7 @@ export const createApp = (ctx: Ctx, sink: IngestSink, readiness: () => Promise<R
     await next();
   });
   // Not for every path: ingest is the hot one, and a middleware that matches it costs every event.
-  for (const path of ['/v1/admin/*', '/v1/domains/custom/*']) app.use(path, withCtx);
+  for (const path of ['/v1/admin/*', '/v1/domains/custom/*', '/console/*']) app.use(path, withCtx, requestId());
   app
     .route('/', ingestRoutes(ctx, sink))
     .route('/', healthRoutes(readiness))
@@ -37,5 +45,9 @@ export const createApp = (ctx: Ctx, sink: IngestSink, readiness: () => Promise<R
     .route('/', notificationRoutes())
     .route('/', sourceRoutes());
   let document: ReturnType<typeof openApiDocument> | null = null;
-  return app.get('/openapi.json', async (c) => c.json(await (document ??= openApiDocument(app))));
+  const describeAll = async (c: Context<HttpEnv>) => c.json(await (document ??= openApiDocument(app)));
+  return app.get(
+    '/openapi.json',
+    openToAll(describeAll, 'It describes the API and holds nothing of this installation'),
+  );
 };

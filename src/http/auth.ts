@@ -1,8 +1,8 @@
 import { hash, timingSafeEqual } from 'node:crypto';
-import { createMiddleware } from 'hono/factory';
+import type { Context } from 'hono';
 import type { AdminToken } from '../config-rules.ts';
+import { findLiveToken, noteTokenUse } from '../db/access-tokens.ts';
 import { AppError } from '../errors.ts';
-import { includesRole, type Role } from '../lifecycle/access.ts';
 import type { Actor, HttpEnv } from './env.ts';
 import { headerOf } from './header.ts';
 
@@ -15,33 +15,51 @@ export const sameSecret = (expected: Buffer, presented: string): boolean =>
 /** A secret as it is kept for comparison: its SHA-256. */
 export const hashSecret = digest;
 
-export interface KnownToken extends Actor {
+/** What every token made at run time begins with; no other is looked for in the database. */
+export const tokenPrefix = 'nat_';
+
+interface KnownToken extends Actor {
   readonly hash: Buffer;
 }
 
-export const knownTokens = (tokens: readonly AdminToken[]): readonly KnownToken[] =>
-  tokens.map(({ name, role, token }) => ({ name, role, orgId: null, hash: digest(token) }));
+const known = new WeakMap<readonly AdminToken[], readonly KnownToken[]>();
 
-/** The token's owner; every known token is compared, so that the time taken does not tell which one came near. */
-export const actorOf = (tokens: readonly KnownToken[], presented: string): Actor | null => {
-  const wanted = digest(presented);
+const knownTokens = (tokens: readonly AdminToken[]): readonly KnownToken[] => {
+  const kept = known.get(tokens);
+  if (kept !== undefined) return kept;
+  const made = tokens.map(({ name, role, token }) => ({ name, role, orgId: null, hash: digest(token) }));
+  known.set(tokens, made);
+  return made;
+};
+
+/** The owner of a configured token, by its hash; every one is compared, so that the time taken does not tell which came near. */
+export const configuredActor = (tokens: readonly AdminToken[], wanted: Buffer): Actor | null => {
   let found: Actor | null = null;
-  for (const token of tokens) {
+  for (const token of knownTokens(tokens)) {
     if (timingSafeEqual(token.hash, wanted)) found = { name: token.name, role: token.role, orgId: token.orgId };
   }
   return found;
 };
 
-/** Demands `Authorization: Bearer` with a token of at least this role (viewer < operator < admin): 401 without one, 403 below it. */
-export const requireRole = (role: Role) => {
-  let tokens: readonly KnownToken[] | null = null;
-  return createMiddleware<HttpEnv>(async (c, next) => {
-    tokens ??= knownTokens(c.var.ctx.config.CERT_ADMIN_TOKENS ?? []);
-    const match = /^Bearer +(\S+)$/i.exec(headerOf(c, 'authorization') ?? '');
-    const actor = match?.[1] === undefined ? null : actorOf(tokens, match[1]);
-    if (actor === null) throw new AppError('unauthorized', 'A valid bearer token is required');
-    if (!includesRole(actor.role, role)) throw new AppError('forbidden', `This needs the role ${role}`);
-    c.set('actor', actor);
-    await next();
-  });
+/**
+ * The owner of a token: of the configuration, or made at run time, not revoked and not expired. Looked up anew each time, so
+ * that a revoked token lets nobody in from that moment on.
+ */
+export const ownerOf = async (c: Context<HttpEnv>, token: string): Promise<Actor | null> => {
+  const { config, db, now } = c.var.ctx;
+  const presented = digest(token);
+  const configured = configuredActor(config.CERT_ADMIN_TOKENS ?? [], presented);
+  if (configured !== null || !token.startsWith(tokenPrefix)) return configured;
+  const made = await findLiveToken(db, presented, now());
+  if (made === null) return null;
+  await noteTokenUse(db, made, now());
+  return { name: made.name, role: made.role, orgId: made.org_id };
+};
+
+/** Who presents `Authorization: Bearer`. @throws AppError `unauthorized` without a token that is valid now. */
+export const authenticate = async (c: Context<HttpEnv>): Promise<Actor> => {
+  const match = /^Bearer +(\S+)$/i.exec(headerOf(c, 'authorization') ?? '');
+  const actor = match?.[1] === undefined ? null : await ownerOf(c, match[1]);
+  if (actor === null) throw new AppError('unauthorized', 'A valid bearer token is required');
+  return actor;
 };

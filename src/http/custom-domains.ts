@@ -12,7 +12,6 @@ import {
   verificationName,
 } from '../lifecycle/domain-input.ts';
 import { audited } from './audited.ts';
-import { requireRole } from './auth.ts';
 import { removedChange, savedChange } from './domain-change.ts';
 import { answerDomainList, domainListQuery } from './domain-query.ts';
 import { createdAnswer, domainAnswer, domainEventsAnswer, domainListAnswer } from './domain-schema.ts';
@@ -20,8 +19,8 @@ import { clockOf } from './domains.ts';
 import type { HttpEnv } from './env.ts';
 import { idOfCursor, pathId, strictBody, strictQuery } from './filters.ts';
 import { encodeCursor, queryLimit, readJson, readQuery } from './input.ts';
-import { describe } from './openapi.ts';
 import { resumeWaiting } from './registration.ts';
+import { route } from './route.ts';
 import { assertControl } from './verification.ts';
 
 const tag = 'Custom domains';
@@ -120,49 +119,67 @@ const remove = async (c: Context<HttpEnv>) => {
   return c.json({ ok: true });
 };
 
-const describeList = describe({
+const describeList = route({
   summary: 'List domains',
   tag,
   role: 'viewer',
+  scope: 'org',
   query: domainListQuery,
   answers: { 200: { about: 'One page, in the order of the names', schema: domainListAnswer } },
 });
-const describeCreate = describe({
+const describeCreate = route({
   summary: 'Register a domain, unverified',
   tag,
   role: 'admin',
+  scope: 'org',
+  changes: 'domain.create',
   body: newDomain,
   answers: { 201: { about: 'Registered, with the TXT record that verifies it', schema: createdAnswer } },
   errors: [409],
 });
-const describeVerify = describe({
+const describeVerify = route({
   summary: 'Verify a domain by its TXT record',
   tag,
   role: 'admin',
+  scope: 'org',
+  changes: 'domain.verify',
   path,
   body: nothing,
   answers: changed,
   errors: [404, 409],
 });
-const describeEvents = describe({
+const describeEvents = route({
   summary: 'List the certificate events of a domain',
   tag,
   role: 'viewer',
+  scope: 'org',
   path,
   query: eventsQuery,
   answers: { 200: { about: 'One page, the newest received first', schema: domainEventsAnswer } },
   errors: [404],
 });
-const describeRemove = describe({
+const describeRemove = route({
   summary: 'Remove a domain; its incidents are resolved, its events stay',
   tag,
   role: 'admin',
+  scope: 'org',
+  changes: 'domain.delete',
   path,
   answers: { 200: { about: 'Removed', schema: removed } },
   errors: [404],
 });
 const describeChange = (summary: string, body: v.GenericSchema) =>
-  describe({ summary, tag, role: 'admin', path, body, answers: changed, errors: [404] });
+  route({
+    summary,
+    tag,
+    role: 'admin',
+    scope: 'org',
+    changes: 'domain.change',
+    path,
+    body,
+    answers: changed,
+    errors: [404],
+  });
 const describeRoute = describeChange('Route a domain to a region', routeBody);
 const describeUnroute = describeChange('Remove the route of a domain', nothing);
 const describePolicy = describeChange('Set how a domain backs off after failures', failurePolicyBody);
@@ -170,13 +187,13 @@ const describePolicy = describeChange('Set how a domain backs off after failures
 /** The control plane's own door to its domains: made, verified, routed and removed by id (contract 4). */
 export const customDomainRoutes = () =>
   new Hono<HttpEnv>()
-    .get('/v1/domains/custom', describeList, requireRole('viewer'), answerDomainList)
-    .post('/v1/domains/custom', describeCreate, requireRole('admin'), create)
-    .delete('/v1/domains/custom/:id', describeRemove, requireRole('admin'), remove)
-    .get('/v1/domains/custom/:id/cert-events', describeEvents, requireRole('viewer'), listEvents)
-    .post('/v1/domains/custom/:id/verify', describeVerify, requireRole('admin'), verify)
-    .post('/v1/domains/custom/:id/route', describeRoute, requireRole('admin'), setRoute)
-    .post('/v1/domains/custom/:id/unroute', describeUnroute, requireRole('admin'), removeRoute)
-    .post('/v1/domains/custom/:id/failure-policy', describePolicy, requireRole('admin'), setPolicy)
-    .put('/v1/domains/custom/:id/failure-policy', describePolicy, requireRole('admin'), setPolicy)
-    .patch('/v1/domains/custom/:id/failure-policy', describePolicy, requireRole('admin'), setPolicy);
+    .get('/v1/domains/custom', describeList, answerDomainList)
+    .post('/v1/domains/custom', describeCreate, create)
+    .delete('/v1/domains/custom/:id', describeRemove, remove)
+    .get('/v1/domains/custom/:id/cert-events', describeEvents, listEvents)
+    .post('/v1/domains/custom/:id/verify', describeVerify, verify)
+    .post('/v1/domains/custom/:id/route', describeRoute, setRoute)
+    .post('/v1/domains/custom/:id/unroute', describeUnroute, removeRoute)
+    .post('/v1/domains/custom/:id/failure-policy', describePolicy, setPolicy)
+    .put('/v1/domains/custom/:id/failure-policy', describePolicy, setPolicy)
+    .patch('/v1/domains/custom/:id/failure-policy', describePolicy, setPolicy);

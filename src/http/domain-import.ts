@@ -4,12 +4,11 @@ import { asUnavailable } from '../db/client.ts';
 import { AppError } from '../errors.ts';
 import { domainLine } from '../lifecycle/domain-input.ts';
 import { noteChange } from './audited.ts';
-import { requireRole } from './auth.ts';
 import { importAnswer } from './domain-schema.ts';
 import type { HttpEnv } from './env.ts';
 import { type ImportReport, runImport, withProgress } from './import-run.ts';
 import { bodyChunks } from './ndjson.ts';
-import { describe } from './openapi.ts';
+import { route } from './route.ts';
 
 const idleMs = 15_000;
 const progressMs = 1000;
@@ -83,10 +82,12 @@ const importLines = async (c: Context<HttpEnv>) => {
 };
 
 const describeImport = (tag: string) =>
-  describe({
+  route({
     summary: 'Import domains, one JSON object per line',
     tag,
     role: 'admin',
+    scope: 'org',
+    changes: 'domain.import',
     body: domainLine,
     bodyType: ndjson,
     answers: {
@@ -101,5 +102,5 @@ const describeImport = (tag: string) =>
 /** Bulk import at both doors: as much as there is, in one go, with flat memory. */
 export const importRoutes = () =>
   new Hono<HttpEnv>()
-    .post('/v1/admin/domains/import', describeImport('Domains'), requireRole('admin'), importLines)
-    .post('/v1/domains/custom/import', describeImport('Custom domains'), requireRole('admin'), importLines);
+    .post('/v1/admin/domains/import', describeImport('Domains'), importLines)
+    .post('/v1/domains/custom/import', describeImport('Custom domains'), importLines);

@@ -7,7 +7,7 @@ import { probeAnswer } from './domain-schema.ts';
 import type { HttpEnv } from './env.ts';
 import { strictQuery } from './filters.ts';
 import { readQuery } from './input.ts';
-import { describe } from './openapi.ts';
+import { route } from './route.ts';
 
 const enqueueMs = 2000;
 const noQuery = strictQuery({});
@@ -39,10 +39,12 @@ export const answerProbe = async (c: Context<HttpEnv>, name: string) => {
   return c.json({ ok: true, domain: name, queued: true }, 202);
 };
 
-export const describeProbe = describe({
+export const describeProbe = route({
   summary: 'Look at what a domain serves, now and with a full handshake',
   tag: 'Domains',
   role: 'operator',
+  scope: 'org',
+  changes: 'domain.probe',
   path: { domain: 'Host name of a registered domain' },
   answers: { 202: { about: 'Queued; the domain shows what was found', schema: probeAnswer } },
   errors: [404],

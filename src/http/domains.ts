@@ -12,7 +12,6 @@ import { AppError } from '../errors.ts';
 import { type DomainPatch, domainSettings } from '../lifecycle/domain-input.ts';
 import { normalizeDomain } from '../lifecycle/domain-name.ts';
 import { audited } from './audited.ts';
-import { requireRole } from './auth.ts';
 import { savedChange } from './domain-change.ts';
 import { answerProbe, describeProbe } from './domain-probe.ts';
 import { answerDomainList, domainListQuery } from './domain-query.ts';
@@ -20,8 +19,8 @@ import { domainAnswer, domainDetailAnswer, domainListAnswer, summaryAnswer } fro
 import type { HttpEnv } from './env.ts';
 import { filterText, strictQuery } from './filters.ts';
 import { readJson, readQuery } from './input.ts';
-import { describe } from './openapi.ts';
 import { resumeWaiting } from './registration.ts';
+import { route } from './route.ts';
 
 const tag = 'Domains';
 const path = { domain: 'Host name; `*.` in front stands for every name below it' };
@@ -105,32 +104,37 @@ const summarise = async (c: Context<HttpEnv>) => {
   return c.json({ regions: await regionSummary(c.var.ctx.db, orgId) });
 };
 
-const describeList = describe({
+const describeList = route({
   summary: 'List domains',
   tag,
   role: 'viewer',
+  scope: 'org',
   query: domainListQuery,
   answers: { 200: { about: 'One page, in the order of the names', schema: domainListAnswer } },
 });
-const describeSummary = describe({
+const describeSummary = route({
   summary: 'Count domains by region and status',
   tag,
   role: 'viewer',
+  scope: 'org',
   query: summaryQuery,
   answers: { 200: { about: 'One entry per region', schema: summaryAnswer } },
 });
-const describeShow = describe({
+const describeShow = route({
   summary: 'Show a domain with its recent history',
   tag,
   role: 'viewer',
+  scope: 'org',
   path,
   answers: { 200: { about: 'The domain and what happened to it, newest first', schema: domainDetailAnswer } },
   errors: [404],
 });
-const describePut = describe({
+const describePut = route({
   summary: 'Register a domain or change its settings',
   tag,
   role: 'admin',
+  scope: 'org',
+  changes: ['domain.create', 'domain.change'],
   path,
   body: domainSettings,
   answers: {
@@ -142,8 +146,8 @@ const describePut = describe({
 /** Domains as operators and their tools see and set them (contract 4). The summary comes before the name that it could be. */
 export const domainRoutes = () =>
   new Hono<HttpEnv>()
-    .get('/v1/admin/domains', describeList, requireRole('viewer'), answerDomainList)
-    .get('/v1/admin/domains/cert-region-summary', describeSummary, requireRole('viewer'), summarise)
-    .get('/v1/admin/domains/:domain', describeShow, requireRole('viewer'), show)
-    .post('/v1/admin/domains/:domain/probe', describeProbe, requireRole('operator'), (c) => answerProbe(c, nameOf(c)))
-    .put('/v1/admin/domains/:domain', describePut, requireRole('admin'), put);
+    .get('/v1/admin/domains', describeList, answerDomainList)
+    .get('/v1/admin/domains/cert-region-summary', describeSummary, summarise)
+    .get('/v1/admin/domains/:domain', describeShow, show)
+    .post('/v1/admin/domains/:domain/probe', describeProbe, (c) => answerProbe(c, nameOf(c)))
+    .put('/v1/admin/domains/:domain', describePut, put);

@@ -10,7 +10,15 @@ export interface Actor {
   readonly orgId: string | null;
 }
 
+/** The browser that a console request comes from. */
+export interface Session {
+  readonly id: string;
+  readonly via: 'token' | 'oidc';
+  /** When it ends in any case (epoch ms). */
+  readonly expiresAt: number;
+}
+
 export interface HttpEnv {
   Bindings: Partial<HttpBindings>;
-  Variables: { ctx: Ctx; actor: Actor; requestId?: string };
+  Variables: { ctx: Ctx; actor: Actor; session?: Session; requestId?: string };
 }

@@ -8,12 +8,11 @@ import { AppError, messageOf } from '../errors.ts';
 import { errorClasses, eventStatuses, eventTypes } from '../lifecycle/types.ts';
 import { withinMs } from '../queues/bounded.ts';
 import { eventDetail, eventList, replayAnswer } from './answers.ts';
-import { requireRole } from './auth.ts';
 import type { HttpEnv } from './env.ts';
 import { attemptsOf, timelineOf } from './event-timeline.ts';
 import { filterText, idOfCursor, pathId, queryDomain, queryTime, remark, strictBody, strictQuery } from './filters.ts';
 import { encodeCursor, queryFlag, queryLimit, readJson, readQuery } from './input.ts';
-import { describe } from './openapi.ts';
+import { route } from './route.ts';
 
 const oneOf = <const T extends readonly string[]>(values: T) =>
   v.optional(v.picklist(values, `must be one of ${values.join(', ')}`));
@@ -68,6 +67,7 @@ const listRoute = {
   summary: 'Events of the ledger, newest first',
   tag: 'Events',
   role: 'viewer',
+  scope: 'org',
   query: listQuery,
   answers: { 200: { about: 'A page of events, and counts of all that the filters let through', schema: eventList } },
 } as const;
@@ -76,6 +76,7 @@ const detailRoute = {
   summary: 'One event with its tries, replays, incidents and domain, and all of them as one timeline',
   tag: 'Events',
   role: 'viewer',
+  scope: 'org',
   path: { id: 'Id of the event' },
   answers: { 200: { about: 'The event', schema: eventDetail } },
   errors: [404],
@@ -85,6 +86,8 @@ const replayRoute = {
   summary: 'Apply an event again',
   tag: 'Events',
   role: 'operator',
+  scope: 'org',
+  changes: 'event.replay',
   path: { id: 'Id of the event' },
   body: replayBody,
   answers: { 200: { about: 'The event, pending again', schema: replayAnswer } },
@@ -94,7 +97,7 @@ const replayRoute = {
 /** Reading the ledger and replaying single events (contract 4). */
 export const eventRoutes = () =>
   new Hono<HttpEnv>()
-    .get('/v1/admin/cert-events', describe(listRoute), requireRole('viewer'), async (c) => {
+    .get('/v1/admin/cert-events', route(listRoute), async (c) => {
       const { limit, cursor, ...filter } = readQuery(c, listQuery);
       const before = idOfCursor(cursor);
       const { db } = c.var.ctx;
@@ -104,7 +107,7 @@ export const eventRoutes = () =>
       const page = none ? { events: [], next: null } : await listEvents(db, filter, { limit, before });
       return c.json({ events: page.events, nextCursor: page.next === null ? null : encodeCursor(page.next), stats });
     })
-    .get('/v1/admin/cert-events/:id', describe(detailRoute), requireRole('viewer'), async (c) => {
+    .get('/v1/admin/cert-events/:id', route(detailRoute), async (c) => {
       const { db } = c.var.ctx;
       const event = await findEvent(db, pathId(c));
       if (event === null) throw missing();
@@ -119,7 +122,7 @@ export const eventRoutes = () =>
         timeline: timelineOf(event, detail),
       });
     })
-    .post('/v1/admin/cert-events/:id/replay', describe(replayRoute), requireRole('operator'), async (c) => {
+    .post('/v1/admin/cert-events/:id/replay', route(replayRoute), async (c) => {
       const { ctx, actor } = c.var;
       const id = pathId(c);
       const options = await readJson(c, replayBody);

@@ -1,6 +1,7 @@
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import type { Ctx } from '../context.ts';
 import type { HttpEnv } from './env.ts';
+import { openToAll } from './rules.ts';
 
 /** What a role of the process knows about itself: ready or not, and a word on each part it depends on. */
 export interface Readiness {
@@ -11,11 +12,17 @@ export interface Readiness {
 /** `/livez`: the process answers. `/readyz`: it can do its work now; a part that is degraded is named, without failing. */
 export const healthRoutes = (readiness: () => Promise<Readiness>) =>
   new Hono<HttpEnv>()
-    .get('/livez', (c) => c.json({ ok: true }))
-    .get('/readyz', async (c) => {
-      const { ready, checks } = await readiness();
-      return c.json({ ok: ready, checks }, ready ? 200 : 503);
-    });
+    .get(
+      '/livez',
+      openToAll((c: Context<HttpEnv>) => c.json({ ok: true }), 'The platform asks it'),
+    )
+    .get(
+      '/readyz',
+      openToAll(async (c: Context<HttpEnv>) => {
+        const { ready, checks } = await readiness();
+        return c.json({ ok: ready, checks }, ready ? 200 : 503);
+      }, 'The platform asks it'),
+    );
 
 /** The app on the metrics port: health and the exposition, for the platform and not for the public. */
 export const metricsApp = (ctx: Ctx, readiness: () => Promise<Readiness>, render: (ctx: Ctx) => Promise<string>) =>

@@ -12,11 +12,10 @@ import { AppError } from '../errors.ts';
 import { type IncidentTier, incidentStatuses, incidentTypes } from '../lifecycle/types.ts';
 import { incidentAnswer, incidentList } from './answers.ts';
 import { audited, type Change } from './audited.ts';
-import { requireRole } from './auth.ts';
 import type { HttpEnv } from './env.ts';
 import { filterText, idOfCursor, pathId, queryDomain, remark, strictBody, strictQuery } from './filters.ts';
 import { encodeCursor, queryLimit, readJson, readQuery } from './input.ts';
-import { describe } from './openapi.ts';
+import { route } from './route.ts';
 
 const tiers = { 1: 1, 2: 2, 3: 3 } as const satisfies Record<IncidentTier, IncidentTier>;
 
@@ -45,17 +44,24 @@ const listRoute = {
   summary: 'Incidents, newest first',
   tag: 'Incidents',
   role: 'viewer',
+  scope: 'org',
   query: listQuery,
   answers: {
     200: { about: 'A page of incidents, and counts of all that the filters let through', schema: incidentList },
   },
 } as const;
 
-const settleRoute = (summary: string, errors: readonly number[]) =>
+const settleRoute = (
+  summary: string,
+  changes: 'incident.acknowledge' | 'incident.resolve',
+  errors: readonly number[],
+) =>
   ({
     summary,
     tag: 'Incidents',
     role: 'operator',
+    scope: 'org',
+    changes,
     path: { id: 'Id of the incident' },
     body: noteBody,
     answers: { 200: { about: 'The incident; a repeat changes nothing and says so', schema: incidentAnswer } },
@@ -121,7 +127,7 @@ export const resolve = (c: Context<HttpEnv>, act: IncidentAct): Promise<Incident
 /** Reading, acknowledging and resolving incidents (contract 4). */
 export const incidentRoutes = () =>
   new Hono<HttpEnv>()
-    .get('/v1/admin/cert-incidents', describe(listRoute), requireRole('viewer'), async (c) => {
+    .get('/v1/admin/cert-incidents', route(listRoute), async (c) => {
       const { limit, cursor, ...filter } = readQuery(c, listQuery);
       const before = idOfCursor(cursor);
       const { db } = c.var.ctx;
@@ -136,8 +142,7 @@ export const incidentRoutes = () =>
     })
     .post(
       '/v1/admin/cert-incidents/:id/ack',
-      describe(settleRoute('Acknowledge an incident', [404, 409])),
-      requireRole('operator'),
+      route(settleRoute('Acknowledge an incident', 'incident.acknowledge', [404, 409])),
       async (c) => {
         const { changed, incident } = await acknowledge(c, { id: pathId(c), ...(await readJson(c, noteBody)) });
         return c.json(changed ? { ok: true, incident } : { ok: true, alreadyAcknowledged: true, incident });
@@ -145,8 +150,7 @@ export const incidentRoutes = () =>
     )
     .post(
       '/v1/admin/cert-incidents/:id/resolve',
-      describe(settleRoute('Resolve an incident', [404])),
-      requireRole('operator'),
+      route(settleRoute('Resolve an incident', 'incident.resolve', [404])),
       async (c) => {
         const { changed, incident } = await resolve(c, { id: pathId(c), ...(await readJson(c, noteBody)) });
         return c.json(changed ? { ok: true, incident } : { ok: true, alreadyResolved: true, incident });

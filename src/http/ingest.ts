@@ -22,6 +22,7 @@ import {
   signersOf,
   verifyProvenance,
 } from './provenance.ts';
+import { openToAll } from './rules.ts';
 
 /** Largest body, in bytes (contract 1). */
 export const bodyLimit = 256 * 1024;
@@ -195,5 +196,9 @@ export const ingestRoutes = (ctx: Ctx, sink: IngestSink) => {
     }
   };
   // The handler carries its own description: a route of a single handler skips Hono's chain of middleware.
-  return new Hono<HttpEnv>().post('/v1/domains/cert-events', Object.assign(ingestEvent, describeIngest));
+  const handler = Object.assign(ingestEvent, describeIngest);
+  return new Hono<HttpEnv>().post(
+    '/v1/domains/cert-events',
+    openToAll(handler, 'Senders have a token and keys of their own'),
+  );
 };

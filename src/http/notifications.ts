@@ -16,12 +16,11 @@ import { AppError } from '../errors.ts';
 import { noticeClasses } from '../lifecycle/notice.ts';
 import { parseTime } from '../lifecycle/time.ts';
 import { audited } from './audited.ts';
-import { requireRole } from './auth.ts';
 import type { HttpEnv } from './env.ts';
 import { filterText, pathId, queryDomain, queryTime, strictBody, strictQuery } from './filters.ts';
 import { check, decodeCursor, encodeCursor, queryLimit, readJson, readQuery } from './input.ts';
 import { bulkRequeueAnswer, notificationDetail, notificationList, requeueAnswer } from './notification-answers.ts';
-import { describe } from './openapi.ts';
+import { route } from './route.ts';
 
 const tag = 'Notifications';
 const oneOf = <const T extends readonly string[]>(values: T) =>
@@ -74,6 +73,7 @@ const listRoute = {
   summary: 'Notifications, newest first',
   tag,
   role: 'viewer',
+  scope: 'org',
   query: listQuery,
   answers: {
     200: { about: 'A page of notifications, and counts of all that the filters let through', schema: notificationList },
@@ -84,6 +84,7 @@ const detailRoute = {
   summary: 'One notification with every try to deliver it',
   tag,
   role: 'viewer',
+  scope: 'org',
   path: { id: 'Id of the notification' },
   answers: { 200: { about: 'The notification', schema: notificationDetail } },
   errors: [404],
@@ -93,6 +94,8 @@ const requeueRoute = {
   summary: 'Deliver a dead or failed notification now, with all its tries before it',
   tag,
   role: 'operator',
+  scope: 'org',
+  changes: 'notification.requeue',
   path: { id: 'Id of the notification' },
   body: strictBody({}),
   answers: { 200: { about: 'The notification, pending again', schema: requeueAnswer } },
@@ -103,6 +106,8 @@ const bulkRoute = {
   summary: 'Deliver dead or failed notifications again, the oldest first',
   tag,
   role: 'operator',
+  scope: 'org',
+  changes: 'notification.requeue',
   body: bulkBody,
   answers: { 200: { about: 'Those that were found and are pending again', schema: bulkRequeueAnswer } },
 } as const;
@@ -163,7 +168,7 @@ export const requeueMany = async (c: Context<HttpEnv>, { filter, limit, dryRun }
 /** Reading the outbox, and delivering again what was given up (contract 4 and 6). */
 export const notificationRoutes = () =>
   new Hono<HttpEnv>()
-    .get('/v1/admin/notifications', describe(listRoute), requireRole('viewer'), async (c) => {
+    .get('/v1/admin/notifications', route(listRoute), async (c) => {
       const { limit, cursor, ...filter } = readQuery(c, listQuery);
       const before = placeOf(cursor);
       const { db } = c.var.ctx;
@@ -174,17 +179,17 @@ export const notificationRoutes = () =>
       const nextCursor = page.next === null ? null : encodeCursor(String(page.next));
       return c.json({ notifications: page.notifications, nextCursor, stats });
     })
-    .get('/v1/admin/notifications/:id', describe(detailRoute), requireRole('viewer'), async (c) => {
+    .get('/v1/admin/notifications/:id', route(detailRoute), async (c) => {
       const { db } = c.var.ctx;
       const notification = await findNotification(db, pathId(c));
       if (notification === null) throw missing();
       return c.json({ notification, attempts: await attemptsOf(db, notification.id) });
     })
-    .post('/v1/admin/notifications/requeue', describe(bulkRoute), requireRole('operator'), async (c) => {
+    .post('/v1/admin/notifications/requeue', route(bulkRoute), async (c) => {
       const { limit, dryRun, ...filter } = await readJson(c, bulkBody);
       return c.json({ ok: true, ...(await requeueMany(c, { filter, limit, dryRun })) });
     })
-    .post('/v1/admin/notifications/:id/requeue', describe(requeueRoute), requireRole('operator'), async (c) => {
+    .post('/v1/admin/notifications/:id/requeue', route(requeueRoute), async (c) => {
       const id = pathId(c);
       await readJson(c, requeueRoute.body);
       return c.json({ ok: true, notification: await requeue(c, { id }) });

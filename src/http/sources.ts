@@ -3,11 +3,10 @@ import * as v from 'valibot';
 import { listSources } from '../db/source-reads.ts';
 import { eventStatuses } from '../lifecycle/types.ts';
 import { sourceList } from './answers.ts';
-import { requireRole } from './auth.ts';
 import type { HttpEnv } from './env.ts';
 import { filterText, strictQuery } from './filters.ts';
 import { check, decodeCursor, encodeCursor, queryLimit, readQuery } from './input.ts';
-import { describe } from './openapi.ts';
+import { route } from './route.ts';
 
 const listQuery = strictQuery({
   source: v.optional(filterText(80)),
@@ -27,13 +26,14 @@ const listRoute = {
   summary: 'Senders of events, by source and cluster, with the last event of each',
   tag: 'Sources',
   role: 'viewer',
+  scope: 'all',
   query: listQuery,
   answers: { 200: { about: 'A page of senders', schema: sourceList } },
 } as const;
 
 /** Who sends events, and how the last one went (contract 4). */
 export const sourceRoutes = () =>
-  new Hono<HttpEnv>().get('/v1/admin/cert-sources', describe(listRoute), requireRole('viewer'), async (c) => {
+  new Hono<HttpEnv>().get('/v1/admin/cert-sources', route(listRoute), async (c) => {
     const { limit, cursor, ...filter } = readQuery(c, listQuery);
     const after =
       cursor === undefined
