@@ -8,7 +8,7 @@ const pageSize = 500;
 export async function* firingPages({ sql }: Db): AsyncGenerator<AlertRow[]> {
   for (let after = ''; ;) {
     const page = await sql<AlertRow[]>`
-      select ${alertColumns(sql)} from certificate_alerts a join custom_domains d on d.id = a.domain_id
+      select ${alertColumns(sql)} from certificate_alerts a left join custom_domains d on d.id = a.domain_id
       where a.key > ${after} order by a.key limit ${pageSize}`;
     if (page.length > 0) yield page;
     if (page.length < pageSize) return;

@@ -9,7 +9,7 @@ import { retrying } from './retry.ts';
 /** A row of the outbox that this process has lent itself for one try. */
 export interface Claimed extends OutboxNotice {
   readonly seq: number;
-  readonly domainId: string;
+  readonly domainId: string | null;
   /** Tries before this one. */
   readonly tries: number;
   readonly requeues: number;
@@ -105,7 +105,7 @@ const takeBack = async (tx: Tx, seqs: readonly number[], now: number): Promise<v
       channels = array(
         select c from unnest(a.channels) c where not (c = any(u.channels)) or exists (
           select 1 from certificate_notifications o
-          where o.domain_id = a.domain_id and o.alert_key = a.key and o.channel = c and o.action = 'fire' and o.status <> 'dead'))
+          where (o.domain_id = a.domain_id or (o.domain_id is null and a.domain_id is null)) and o.alert_key = a.key and o.channel = c and o.action = 'fire' and o.status <> 'dead'))
     from (
       select l.alert_key, array_agg(l.channel) as channels,
         count(distinct l.created_at) filter (where l.kind = 'alert' and l.created_at = b.alerted_at and not h.heard) as alerts,
@@ -114,7 +114,7 @@ const takeBack = async (tx: Tx, seqs: readonly number[], now: number): Promise<v
       cross join lateral (
         select exists (
           select 1 from certificate_notifications o
-          where o.domain_id = l.domain_id and o.alert_key = l.alert_key and o.kind = l.kind and o.action = 'fire'
+          where (o.domain_id = l.domain_id or (o.domain_id is null and l.domain_id is null)) and o.alert_key = l.alert_key and o.kind = l.kind and o.action = 'fire'
             and o.created_at = l.created_at and o.status <> 'dead') as heard) h
       group by l.alert_key) u
     where a.key = u.alert_key`;

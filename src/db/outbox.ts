@@ -1,8 +1,8 @@
 import type { OutboxNotice } from '../lifecycle/alerts.ts';
 import type { Tx } from './client.ts';
 
-/** A notice and the domain it speaks of. */
-export type OutboxRow = OutboxNotice & { readonly domainId: string };
+/** A notice and the domain it speaks of; null where it speaks of none. */
+export type OutboxRow = OutboxNotice & { readonly domainId: string | null };
 
 /** Puts notices into the outbox, due at once, in the order given. One that stands there already is left as it is. */
 export const insertNotices = (tx: Tx, rows: readonly OutboxRow[]) => {

@@ -1,3 +1,4 @@
+import type { PlanFacts, ReplayFilter } from '../lifecycle/replay.ts';
 import type { ErrorClass, EventType } from '../lifecycle/types.ts';
 import {
   bigint,
@@ -8,12 +9,23 @@ import {
   jsonb,
   pgTable,
   primaryKey,
+  sql,
   text,
   timestamp,
   uuid,
 } from './drizzle.ts';
 
 const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date', precision: 3 });
+
+const noFacts: PlanFacts = {
+  domains: 0,
+  sources: 0,
+  replayedBefore: 0,
+  sample: [],
+  groups: [],
+  firstEndedAt: null,
+  lastEndedAt: null,
+};
 
 /** The events that gave up, kept beside the ledger by a trigger: narrow rows, so that all of them can be grouped at once. */
 export const deadLetters = pgTable(
@@ -35,7 +47,13 @@ export const deadLetters = pgTable(
     created_at: at('created_at').notNull(),
     failed_at: at('failed_at').notNull(),
   },
-  (t) => [index('dead_letters_group').on(t.fingerprint, t.event_id), index('dead_letters_failed').on(t.failed_at)],
+  (t) => [
+    index('dead_letters_group').on(t.fingerprint, t.event_id),
+    index('dead_letters_failed').on(t.failed_at),
+    index('dead_letters_looping')
+      .on(t.failed_at)
+      .where(sql`${t.replays} >= 3`),
+  ],
 );
 
 export const replayStates = ['planned', 'running', 'paused', 'done', 'cancelled'] as const;
@@ -48,7 +66,9 @@ export const replays = pgTable(
     id: bigserial('id', { mode: 'number' }).primaryKey(),
     state: text('state').$type<ReplayState>().notNull(),
     /** Which events, as asked for; those that changed after `created_at` are not among them. */
-    filter: jsonb('filter').notNull(),
+    filter: jsonb('filter').$type<ReplayFilter>().notNull(),
+    /** What the plan came upon, as the person who executes it was shown. */
+    facts: jsonb('facts').$type<PlanFacts>().notNull().default(noFacts),
     org_id: text('org_id'),
     force: boolean('force').notNull(),
     reset_retry: boolean('reset_retry').notNull(),

@@ -60,12 +60,13 @@ export const probeObservations = pgTable(
   (t) => [index('probe_observations_domain').on(t.domain_id, t.id)],
 );
 
-/** What is firing now: one row per alert key `<domainId>:<class>`. */
+/** What is firing now: one row per alert key `<domainId>:<class>`, or `<subject>:<class>` where it speaks of no domain. */
 export const alerts = pgTable(
   'certificate_alerts',
   {
     key: text('key').primaryKey(),
-    domain_id: uuid('domain_id').notNull(),
+    /** Null: it speaks of the product's own work. */
+    domain_id: uuid('domain_id'),
     class: text('class').$type<NoticeClass>().notNull(),
     severity: text('severity').$type<Severity>().notNull(),
     route: text('route').$type<IncidentRoute>().notNull(),
@@ -81,7 +82,10 @@ export const alerts = pgTable(
     summary: text('summary').notNull(),
     body: jsonb('body').notNull(),
   },
-  (t) => [index('certificate_alerts_domain').on(t.domain_id)],
+  (t) => [
+    index('certificate_alerts_domain').on(t.domain_id),
+    index('certificate_alerts_class').on(t.class, t.fired_at),
+  ],
 );
 
 export const notificationStatuses = ['pending', 'failed', 'sent', 'dead'] as const;
@@ -102,8 +106,9 @@ export const notifications = pgTable(
     severity: text('severity').$type<Severity>().notNull(),
     route: text('route').$type<IncidentRoute>().notNull(),
     channel: text('channel').notNull(),
-    domain_id: uuid('domain_id').notNull(),
-    domain: text('domain').notNull(),
+    /** Both null: it speaks of the product's own work. */
+    domain_id: uuid('domain_id'),
+    domain: text('domain'),
     org_id: text('org_id'),
     summary: text('summary').notNull(),
     body: jsonb('body').notNull(),

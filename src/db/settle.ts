@@ -61,8 +61,9 @@ const lastNotices = (tx: Tx, ids: readonly string[], since: number) => tx<(LastN
     and n.created_at > to_timestamp(${since} / 1000.0)
   order by n.alert_key, n.kind, n.cycle, n.seq desc`;
 
-interface Owned {
-  readonly domainId: string;
+/** A row of a domain; null where it is of none. */
+interface Owned<T extends string | null = string> {
+  readonly domainId: T;
 }
 
 const byDomain = <T extends Owned>(rows: readonly T[]): ReadonlyMap<string, T[]> => {
@@ -125,7 +126,8 @@ const saveDomains = (tx: Tx, settled: readonly Settlement[], now: number) => {
     where d.id = u.id`;
 };
 
-const saveAlerts = (tx: Tx, lines: readonly (AlertRow & Owned)[]) => tx`
+/** Writes alerts that fire: new ones, and those that a notice was decided for. */
+export const saveAlerts = (tx: Tx, lines: readonly (AlertRow & Owned<string | null>)[]) => tx`
   insert into certificate_alerts (key, domain_id, class, severity, route, cycle, fired_at, alerted_at, alert_count, runbook_at,
     runbook_count, channels, summary, body)
   select u."alertKey", u."domainId", u.class, u.severity, u.route, u.cycle, to_timestamp(u."firedAt" / 1000),

@@ -4,6 +4,7 @@ import {
   alertBody,
   type AlertFacts,
   type DeploymentEnv,
+  type DomainClass,
   driftBody,
   type NoticeBody,
   type NoticeClass,
@@ -22,7 +23,7 @@ export interface DueDomain extends LockedDomain {
   readonly driftSince: number | null;
 }
 
-/** Something that is wrong with a domain now, and worth an alert. */
+/** Something that is wrong now, with a domain or with our own work, and worth an alert. */
 export interface Condition {
   readonly class: NoticeClass;
   /** The certificate it speaks of; another one is another matter, and told at once. */
@@ -39,7 +40,7 @@ export interface ConditionLimits extends Warnings {
 }
 
 /** The incidents that speak of what an alert speaks of. */
-const matching: Readonly<Record<NoticeClass, readonly IncidentType[]>> = {
+const matching: Readonly<Record<DomainClass, readonly IncidentType[]>> = {
   tls_error: ['tls_error', 'renewal_failed', 'issuance_failed'],
   expiring: ['certificate_expiring', 'renewal_failed'],
   renewal_sla_warning: ['renewal_failed', 'certificate_expiring'],
@@ -48,7 +49,7 @@ const matching: Readonly<Record<NoticeClass, readonly IncidentType[]>> = {
 };
 
 /** True when there is a live incident of the class, and all of them are acknowledged. */
-const isSilenced = (noticeClass: NoticeClass, live: readonly CurrentIncident[]): boolean => {
+const isSilenced = (noticeClass: DomainClass, live: readonly CurrentIncident[]): boolean => {
   const mine = live.filter(({ type }) => matching[noticeClass].includes(type));
   return mine.length > 0 && mine.every(({ status }) => status === 'acknowledged');
 };
@@ -84,7 +85,7 @@ export const conditionsOf = (
   live: readonly CurrentIncident[],
   limits: ConditionLimits,
 ): Condition[] => {
-  const facts = <C extends NoticeClass>(noticeClass: C): AlertFacts & { readonly class: C } => ({
+  const facts = <C extends DomainClass>(noticeClass: C): AlertFacts & { readonly class: C } => ({
     class: noticeClass,
     environment: limits.environment,
     domainId: domain.id,
@@ -96,7 +97,7 @@ export const conditionsOf = (
     at: limits.now,
   });
   const cycle = cycleOf(view.certificate.ref, view.certificate.notAfter);
-  const holds = (noticeClass: NoticeClass, body: NoticeBody): Condition => ({
+  const holds = (noticeClass: DomainClass, body: NoticeBody): Condition => ({
     class: noticeClass,
     cycle,
     body,

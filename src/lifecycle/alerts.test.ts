@@ -11,7 +11,7 @@ import {
   type OutboxNotice,
   reminderWaitMs,
 } from './alerts.ts';
-import { type NoticeClass, noticeClasses } from './notice.ts';
+import { domainClasses, type NoticeClass } from './notice.ts';
 import type { ChannelTraits, Routing } from './notify-routes.ts';
 
 const second = 1000;
@@ -187,7 +187,7 @@ interface Step {
 }
 const step: fc.Arbitrary<Step> = fc.record({
   wait: fc.integer({ min: 0, max: 4000 * second }),
-  classes: fc.subarray([...noticeClasses]),
+  classes: fc.subarray([...domainClasses]),
   cycle: fc.constantFrom('one', 'one', 'one', 'two'),
   silenced: fc.boolean(),
 });

@@ -46,8 +46,9 @@ export interface LastNotice {
 }
 
 export interface AlertSubject {
+  /** Of the domain, or a name of its own for what is none. */
   readonly id: string;
-  readonly domain: string;
+  readonly domain: string | null;
   readonly orgId: string | null;
 }
 

@@ -3,6 +3,7 @@ import {
   alertBody,
   type AlertFacts,
   type DeploymentEnv,
+  domainClasses,
   driftBody,
   noticeClasses,
   routeOf,
@@ -60,15 +61,17 @@ describe('severity and route', () => {
     ]),
   );
 
-  it('are critical for tls_error and for a breach in prod, and page for the latter only', () => {
+  it('are critical for tls_error and for what pages: in prod, a breach and dead letters that nobody can replay', () => {
     const breach = ['renewal_sla_breach', 'prod', 'critical', 'page'];
+    const exhausted = ['dead_letters_exhausted', 'prod', 'critical', 'page'];
     expect(table.filter(([, , severity]) => severity === 'critical')).toEqual([
       ['tls_error', 'dev', 'critical', 'ticket'],
       ['tls_error', 'staging', 'critical', 'ticket'],
       ['tls_error', 'prod', 'critical', 'ticket'],
       breach,
+      exhausted,
     ]);
-    expect(table.filter(([, , , route]) => route === 'page')).toEqual([breach]);
+    expect(table.filter(([, , , route]) => route === 'page')).toEqual([breach, exhausted]);
   });
 });
 
@@ -169,7 +172,7 @@ describe('summaryOf', () => {
     expect(summaryOf(noticeClass, 'fire', body)).toBe(expected);
   });
 
-  it.each(noticeClasses)('%s resolves in words of its own', (noticeClass) => {
+  it.each(domainClasses)('%s resolves in words of its own', (noticeClass) => {
     const text = summaryOf(noticeClass, 'resolve', alertBody(facts));
     expect(text).toMatch(/^shop\.example\.com: .*(well|no longer|expected)/);
     expect(text).not.toContain('expired');

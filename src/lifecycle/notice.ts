@@ -1,9 +1,13 @@
 import { displayText } from './display-text.ts';
+import { ownClasses, type OwnClass, ownSummary } from './own-words.ts';
 import type { TlsMode, TlsStatus } from './types.ts';
 
 /** What can be wrong with a domain's certificate; one alert fires for each of them at a time. */
-export const noticeClasses = ['tls_error', 'expiring', 'renewal_sla_warning', 'renewal_sla_breach', 'drift'] as const;
-export type NoticeClass = (typeof noticeClasses)[number];
+export const domainClasses = ['tls_error', 'expiring', 'renewal_sla_warning', 'renewal_sla_breach', 'drift'] as const;
+export type DomainClass = (typeof domainClasses)[number];
+/** Everything that is told of: domains, and the product's own work. */
+export const noticeClasses = [...domainClasses, ...ownClasses] as const;
+export type NoticeClass = DomainClass | OwnClass;
 export const severities = ['critical', 'warning'] as const;
 export type Severity = (typeof severities)[number];
 export const incidentRoutes = ['page', 'ticket'] as const;
@@ -17,12 +21,13 @@ export type NoticeBody = Readonly<Record<string, string | number | null>>;
 
 /** An alert that fires now. */
 export interface FiringAlert {
-  /** `<domainId>:<class>`; receivers group by it. */
+  /** `<domainId>:<class>`, or `<subject>:<class>` where it speaks of no domain; receivers group by it. */
   readonly alertKey: string;
   readonly class: NoticeClass;
   readonly severity: Severity;
   readonly route: IncidentRoute;
-  readonly domain: string;
+  /** Null: it speaks of the product's own work. */
+  readonly domain: string | null;
   readonly orgId: string | null;
   /** One line for people. */
   readonly summary: string;
@@ -43,7 +48,7 @@ export interface Notice extends FiringAlert {
 
 /** What every body tells; times are epoch milliseconds, `at` is the time of the decision. */
 export interface AlertFacts {
-  readonly class: NoticeClass;
+  readonly class: DomainClass;
   readonly environment: DeploymentEnv;
   readonly domainId: string;
   readonly domain: string;
@@ -70,15 +75,15 @@ export interface DriftFacts extends AlertFacts {
   readonly observedNotAfter: number | null;
 }
 
-/** Critical: the domain is broken now, or a renewal in production is past its deadline (contract 6). */
+/** Critical: the domain is broken now, or what pages (contract 6). */
 export const severityOf = (noticeClass: NoticeClass, environment: DeploymentEnv): Severity =>
-  noticeClass === 'tls_error' || (noticeClass === 'renewal_sla_breach' && environment === 'prod')
-    ? 'critical'
-    : 'warning';
+  noticeClass === 'tls_error' || routeOf(noticeClass, environment) === 'page' ? 'critical' : 'warning';
 
-/** Only a breach in production wakes somebody (contract 6). */
+/** In production a breach wakes somebody, and dead letters that have used up their replays (contract 6 and 7). */
 export const routeOf = (noticeClass: NoticeClass, environment: DeploymentEnv): IncidentRoute =>
-  noticeClass === 'renewal_sla_breach' && environment === 'prod' ? 'page' : 'ticket';
+  (noticeClass === 'renewal_sla_breach' || noticeClass === 'dead_letters_exhausted') && environment === 'prod'
+    ? 'page'
+    : 'ticket';
 
 const time = (epochMs: number): string => new Date(epochMs).toISOString();
 const timeOrNull = (epochMs: number | null): string | null => (epochMs === null ? null : time(epochMs));
@@ -139,7 +144,7 @@ const fromNow = (body: NoticeBody, key: string): number | null => {
   return Number.isNaN(then) || Number.isNaN(now) ? null : then - now;
 };
 
-const trouble = (noticeClass: NoticeClass, body: NoticeBody): string => {
+const trouble = (noticeClass: DomainClass, body: NoticeBody): string => {
   switch (noticeClass) {
     case 'tls_error':
       return body['error'] === null ? 'TLS error' : `TLS error: ${String(body['error'])}`;
@@ -159,7 +164,9 @@ const trouble = (noticeClass: NoticeClass, body: NoticeBody): string => {
   }
 };
 
-const recovery: Readonly<Record<NoticeClass, string>> = {
+const isOwn = (noticeClass: NoticeClass): noticeClass is OwnClass => ownClasses.some((one) => one === noticeClass);
+
+const recovery: Readonly<Record<DomainClass, string>> = {
   tls_error: 'TLS is well again',
   expiring: 'certificate is no longer about to expire',
   renewal_sla_warning: 'renewal is no longer close to its deadline',
@@ -168,7 +175,7 @@ const recovery: Readonly<Record<NoticeClass, string>> = {
 };
 
 /** Why an alert is over. One that gave way to a graver one must not sound as if all were well. */
-const ending = (noticeClass: NoticeClass, body: NoticeBody): string => {
+const ending = (noticeClass: DomainClass, body: NoticeBody): string => {
   if (noticeClass === 'expiring' && body['status'] === 'tls_error')
     return 'certificate is no longer about to expire, but in error';
   const left = noticeClass === 'renewal_sla_warning' ? fromNow(body, 'renewalDueAt') : null;
@@ -176,8 +183,8 @@ const ending = (noticeClass: NoticeClass, body: NoticeBody): string => {
 };
 
 /** One line for people, at most 300 characters, from a body made above. */
-export const summaryOf = (noticeClass: NoticeClass, action: NoticeAction, body: NoticeBody): string =>
-  displayText(
-    `${String(body['domain'])}: ${action === 'resolve' ? ending(noticeClass, body) : trouble(noticeClass, body)}`,
-    300,
-  );
+export const summaryOf = (noticeClass: NoticeClass, action: NoticeAction, body: NoticeBody): string => {
+  if (isOwn(noticeClass)) return displayText(ownSummary(noticeClass, action, body), 300);
+  const said = action === 'resolve' ? ending(noticeClass, body) : trouble(noticeClass, body);
+  return displayText(`${String(body['domain'])}: ${said}`, 300);
+};

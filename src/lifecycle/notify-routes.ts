@@ -44,7 +44,7 @@ const takes = (match: RouteMatch, facts: RoutedFacts): boolean => {
     (route === undefined || route.includes(facts.route)) &&
     (classes === undefined || classes.includes(facts.class)) &&
     (orgId === undefined || (facts.orgId !== null && orgId.includes(facts.orgId))) &&
-    (domain === undefined || domain.some((pattern) => matchesDomain(pattern, facts.domain)))
+    (domain === undefined || domain.some((pattern) => facts.domain !== null && matchesDomain(pattern, facts.domain)))
   );
 };
 

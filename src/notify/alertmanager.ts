@@ -2,7 +2,7 @@ import type { Delivery } from '../lifecycle/delivery.ts';
 import type { FiringAlert, NoticeClass } from '../lifecycle/notice.ts';
 import type { ChannelSettings } from '../lifecycle/notify-config.ts';
 import type { Send, Tools } from './channel.ts';
-import { factsOf } from './wording.ts';
+import { factsOf, subjectOf } from './wording.ts';
 
 const batch = 500;
 const alertNames: Readonly<Record<NoticeClass, string>> = {
@@ -11,6 +11,11 @@ const alertNames: Readonly<Record<NoticeClass, string>> = {
   renewal_sla_warning: 'CertificateRenewalSlaWarning',
   renewal_sla_breach: 'CertificateRenewalSlaBreach',
   drift: 'CertificateDrift',
+  dead_letters: 'CertificateDeadLetters',
+  dead_letters_exhausted: 'CertificateDeadLettersExhausted',
+  source_silent: 'CertificateSourceIsSilent',
+  error_spike: 'CertificateEventErrorSpike',
+  replay_loop: 'CertificateReplayLoop',
 };
 
 /** Labels are an alert's identity and stay the same while it fires; all that can change is an annotation. */
@@ -22,7 +27,8 @@ const alertOf = (
 ): Record<string, unknown> => ({
   labels: {
     alertname: alertNames[alert.class],
-    domain: alert.domain,
+    // What is no domain is told apart by the first part of its key.
+    ...(alert.domain === null ? { subject: subjectOf(alert) } : { domain: alert.domain }),
     class: alert.class,
     severity: alert.severity,
     route: alert.route,

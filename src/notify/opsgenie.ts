@@ -1,7 +1,7 @@
 import { displayText } from '../lifecycle/display-text.ts';
 import type { Notice } from '../lifecycle/notice.ts';
 import type { Send } from './channel.ts';
-import { factsOf } from './wording.ts';
+import { factsOf, subjectOf } from './wording.ts';
 
 const priorityOf = ({ route, severity }: Notice): string => {
   if (route === 'page') return 'P1';
@@ -14,7 +14,7 @@ const alertOf = (notice: Notice): Record<string, unknown> => ({
   description: factsOf(notice)
     .map(([name, text]) => `${name}: ${text}`)
     .join('\n'),
-  entity: notice.domain,
+  entity: notice.domain ?? subjectOf(notice),
   source: 'notafter',
   priority: priorityOf(notice),
   tags: [notice.class, notice.severity, notice.route],

@@ -1,9 +1,10 @@
 import type { Notice } from '../lifecycle/notice.ts';
 import type { Send } from './channel.ts';
+import { subjectOf } from './wording.ts';
 
 const payloadOf = (notice: Notice): Record<string, unknown> => ({
   summary: notice.summary,
-  source: notice.domain,
+  source: notice.domain ?? subjectOf(notice),
   severity: notice.severity,
   timestamp: new Date(notice.firedAt).toISOString(),
   component: 'certificate',

@@ -7,14 +7,23 @@ const classWords: Readonly<Record<NoticeClass, string>> = {
   renewal_sla_warning: 'Renewal due soon',
   renewal_sla_breach: 'Renewal overdue',
   drift: 'Another certificate is served',
+  dead_letters: 'Events gave up',
+  dead_letters_exhausted: 'Events gave up for good',
+  source_silent: 'A source is silent',
+  error_spike: 'Many failed tries',
+  replay_loop: 'Replays fail again',
 };
 
 // What a body may tell beside what every notice shows, in the order in which it is shown.
 const details: readonly (readonly [key: string, title: string])[] = [
+  ['subject', 'About'],
+  ['events', 'Events'],
+  ['reason', 'Why'],
   ['error', 'Error'],
   ['notAfter', 'Valid until'],
   ['renewalDueAt', 'Renewal due'],
   ['driftSince', 'Since'],
+  ['since', 'Since'],
   ['expectedCertificateRef', 'Expected'],
   ['observedCertificateRef', 'Served'],
 ];
@@ -36,3 +45,6 @@ export const factsOf = (alert: FiringAlert): (readonly [title: string, text: str
     text === null || text === undefined || text === '' ? [] : [[title, displayText(String(text), 500)] as const],
   );
 };
+
+/** What an alert that names no domain is about: its key without the class. */
+export const subjectOf = ({ alertKey }: FiringAlert): string => alertKey.slice(0, alertKey.lastIndexOf(':'));

@@ -8,7 +8,7 @@ import { loadDue } from '../../src/db/settle.ts';
 import { notificationRoutes } from '../../src/http/notifications.ts';
 import type { Delivery } from '../../src/lifecycle/delivery.ts';
 import { afterTry } from '../../src/lifecycle/delivery.ts';
-import type { FiringAlert } from '../../src/lifecycle/notice.ts';
+import type { FiringAlert, Notice } from '../../src/lifecycle/notice.ts';
 import type { ChannelTraits, Routing } from '../../src/lifecycle/notify-routes.ts';
 import type { Channel } from '../../src/notify/channel.ts';
 import { deliverer, refreshAlerts } from '../../src/processors/deliver.ts';
@@ -33,13 +33,13 @@ class Told implements Channel {
   constructor(name: string) {
     this.name = name;
   }
-  readonly send = async ({ domain, action }: { domain: string; action: string }): Promise<Delivery> => {
-    this.sent.push(`${action} ${domain}`);
+  readonly send = async ({ domain, action }: Notice): Promise<Delivery> => {
+    this.sent.push(`${action} ${String(domain)}`);
     await sleep(1);
     return this.answer;
   };
   readonly refresh = async (firing: readonly FiringAlert[]): Promise<Delivery> => {
-    this.refreshed.push(...firing.map(({ domain }) => domain));
+    this.refreshed.push(...firing.map(({ domain, alertKey }) => domain ?? alertKey));
     return this.answer;
   };
 }
