@@ -1,6 +1,45 @@
+import type { ErrorClass, EventType } from './types.ts';
+
 /** What an event came to in a bulk replay; `overtaken`: somebody else replayed it before it had come to anything. */
 export const replayResults = ['applied', 'failed', 'overtaken'] as const;
 export type ReplayResult = (typeof replayResults)[number];
+
+/** Which events are replayed; times are epoch ms of receipt, `until` exclusive. Without `ids` all that the rest lets through. */
+export interface ReplayFilter {
+  readonly status: 'failed' | 'applied';
+  readonly ids?: readonly string[] | undefined;
+  readonly source?: string | undefined;
+  readonly clusterId?: string | undefined;
+  readonly orgId?: string | undefined;
+  /** A host name, or `*.` and what names end in. */
+  readonly domain?: string | undefined;
+  readonly eventType?: EventType | undefined;
+  readonly errorClass?: ErrorClass | undefined;
+  /** The group of dead letters. */
+  readonly fingerprint?: string | undefined;
+  readonly since?: number | undefined;
+  readonly until?: number | undefined;
+}
+
+/** What a plan says beside its number; times are epoch ms of the events' ends. */
+export interface PlanFacts {
+  readonly domains: number;
+  /** Pairs of source and cluster. */
+  readonly sources: number;
+  /** Events that were replayed before. */
+  readonly replayedBefore: number;
+  /** The oldest. */
+  readonly sample: readonly { readonly id: string; readonly domain: string }[];
+  /** The largest groups of dead letters; none of applied events. */
+  readonly groups: readonly {
+    readonly fingerprint: string;
+    readonly errorClass: ErrorClass;
+    readonly pattern: string;
+    readonly events: number;
+  }[];
+  readonly firstEndedAt: number | null;
+  readonly lastEndedAt: number | null;
+}
 
 /** How long a plan can be executed, in milliseconds. */
 export const planLifeMs = 15 * 60_000;
@@ -10,21 +49,26 @@ export const highestRate = 1000;
 // What was missed while nobody was there is not made up for at once.
 const mostBehindMs = 2000;
 
-/** How many events a replay may open now, and the time up to which that uses up its rate. Times are epoch ms. */
+/** What the rate allows now: up to `events`, counted from `from` (epoch ms). */
 export interface Allowance {
   readonly events: number;
-  readonly steppedAt: number;
+  readonly from: number;
 }
 
 /**
  * What the rate allows since the last step. Whoever asks, and however often, gets no more in all than the rate and, after a
  * pause, two seconds' worth.
+ *
+ * @param steppedAt up to when the rate is used up, as {@link steppedTo} says; epoch ms
  */
 export const allowanceOf = (ratePerSecond: number, steppedAt: number, now: number): Allowance => {
   const from = Math.max(steppedAt, now - Math.max(mostBehindMs, 1000 / ratePerSecond));
-  const events = Math.max(0, Math.floor(((now - from) * ratePerSecond) / 1000));
-  return { events, steppedAt: events === 0 ? steppedAt : Math.ceil(from + (events * 1000) / ratePerSecond) };
+  return { from, events: Math.max(0, Math.floor(((now - from) * ratePerSecond) / 1000)) };
 };
+
+/** Up to when opening so many events uses up the rate; epoch ms. */
+export const steppedTo = ({ from }: Allowance, opened: number, ratePerSecond: number): number =>
+  Math.ceil(from + (opened * 1000) / ratePerSecond);
 
 /** Counts of a replay's opened events. `retrying`: failed at least once and will be tried again. */
 export interface ReplayCounts {

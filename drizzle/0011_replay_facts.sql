@@ -1,0 +1,1 @@
+ALTER TABLE "replays" ADD COLUMN "facts" jsonb DEFAULT '{"domains":0,"sources":0,"replayedBefore":0,"sample":[],"groups":[],"firstEndedAt":null,"lastEndedAt":null}'::jsonb NOT NULL;
