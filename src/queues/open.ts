@@ -1,3 +1,4 @@
+import { BoardQueue } from './board.ts';
 import { type JobName, jobsOf, queueNames, type QueueName } from './catalog.ts';
 import { eventJobId } from './job-id.ts';
 import { merged } from './merged.ts';
@@ -125,6 +126,10 @@ export const openQueues = (store: Store, maxRetries: number, intervals: Interval
     kickDelivery: (channels) => delivery.ask(channels),
     carried: async (jobIds) => carriedBy(await at('cert-events'), jobIds),
     depths: async () => (await Promise.all(queueNames.map(async (name) => depthOf(name, await at(name))))).flat(),
+    board: (settings) => {
+      const source = { backend: store.backend, at, facts: store.facts };
+      return queueNames.map((name) => new BoardQueue(name, source, settings));
+    },
     ping: async () => {
       await store.memory();
     },

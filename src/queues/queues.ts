@@ -1,3 +1,5 @@
+import type { BoardQueue, BoardSettings } from './board.ts';
+
 /** A job that carries one event: after a failed try, or a replay. `tries` is the event's retry_count when the job is made. */
 export interface EventJob {
   readonly id: string;
@@ -36,6 +38,8 @@ export interface Queues {
   readonly carried: (jobIds: readonly string[]) => Promise<ReadonlySet<string>>;
   /** Jobs per queue and state. */
   readonly depths: () => Promise<readonly QueueDepth[]>;
+  /** Every queue of the catalog as Bull Board needs it. */
+  readonly board: (settings: BoardSettings) => readonly BoardQueue[];
   /** Resolves when the store answers. */
   readonly ping: () => Promise<void>;
   readonly close: () => Promise<void>;

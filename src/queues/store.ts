@@ -1,5 +1,6 @@
 import {
   createPostgresBackend,
+  type Job,
   type PostgresConnectionOptions,
   type PostgresQueueBackend,
   Queue,
@@ -17,8 +18,29 @@ import type { QueueName } from './catalog.ts';
 /** The part of a BullMQ queue that is used here; the same for both stores. */
 export type JobQueue = Pick<
   Queue<unknown>,
-  'add' | 'addBulk' | 'getJobState' | 'getJobCounts' | 'remove' | 'upsertJobScheduler' | 'getJobSchedulers' | 'close'
+  | 'add'
+  | 'addBulk'
+  | 'clean'
+  | 'close'
+  | 'drain'
+  | 'getJob'
+  | 'getJobCounts'
+  | 'getJobs'
+  | 'getJobSchedulers'
+  | 'getJobSchedulersCount'
+  | 'getJobState'
+  | 'getWorkers'
+  | 'isPaused'
+  | 'obliterate'
+  | 'pause'
+  | 'promoteJobs'
+  | 'remove'
+  | 'resume'
+  | 'upsertJobScheduler'
 >;
+
+/** A job as a queue gives it. */
+export type StoredJob = Job<unknown>;
 export interface JobWorker extends Pick<Worker<unknown>, 'close' | 'isRunning'> {
   readonly on: (event: 'error', listener: (error: Error) => void) => unknown;
 }
@@ -26,6 +48,18 @@ type OnError = (error: Error) => void;
 
 type QueueSettings = Omit<QueueOptions<unknown>, 'connection' | 'prefix'>;
 type WorkerSettings = Omit<WorkerOptions<unknown>, 'connection' | 'prefix'>;
+
+/** What operators see of the server behind the queues: how it does, never where it is or who may use it. */
+export type StoreFacts =
+  | { readonly backend: 'redis'; /** Lines of INFO. */ readonly info: string }
+  | {
+      readonly backend: 'postgres';
+      readonly version: string;
+      readonly port: number;
+      /** Seconds. */
+      readonly uptime: number;
+      readonly clients: { connected: number; blocked: number };
+    };
 
 /** What the queue's store may have forgotten since it was last looked at. */
 export type Memory = 'kept' | 'doubtful';
@@ -42,6 +76,7 @@ export interface Store {
   readonly memory: () => Promise<Memory>;
   /** Confirms that all the ledger's unfinished work has been queued in the store as it is now. */
   readonly confirm: () => Promise<void>;
+  readonly facts: () => Promise<StoreFacts>;
   readonly close: () => Promise<void>;
 }
 
@@ -49,6 +84,9 @@ const reconnectDelay = (attempt: number): number => Math.min(1000, 50 * 2 ** Mat
 const oldestRedis = [6, 2] as const;
 
 const field = (info: string, name: string): string => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
+
+const shownFields =
+  /^(?:redis_version|redis_mode|tcp_port|uptime_in_seconds|maxmemory|total_system_memory|used_memory|used_memory_peak|mem_fragmentation_ratio|connected_clients|blocked_clients):.*$/gm;
 
 const assertUsable = (info: string): void => {
   const version = field(info, 'redis_version');
@@ -110,6 +148,10 @@ export const redisStore = (url: string, prefix: string, onError: OnError): Store
     confirm: async () => {
       await producer.set(epochKey, field(await producer.info('server'), 'run_id'));
     },
+    facts: async () => {
+      await ready();
+      return { backend: 'redis', info: (await producer.info()).match(shownFields)?.join('\n') ?? '' };
+    },
     close: async () => {
       for (const client of clients) client.disconnect();
     },
@@ -117,6 +159,20 @@ export const redisStore = (url: string, prefix: string, onError: OnError): Store
 };
 
 const schema = 'bullmq';
+
+const factsQuery = `
+  select split_part(current_setting('server_version'), ' ', 1) as version, current_setting('port')::int as port,
+    extract(epoch from now() - pg_postmaster_start_time())::int as uptime,
+    (select count(*)::int from pg_stat_activity where datname = current_database()) as connected,
+    (select count(*)::int from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock') as blocked`;
+
+interface FactsRow {
+  readonly version: string;
+  readonly port: number;
+  readonly uptime: number;
+  readonly connected: number;
+  readonly blocked: number;
+}
 
 /** Queues in PostgreSQL, in a schema of their own on the product's database: what it remembers is what the ledger remembers. */
 export const postgresStore = (url: string, max: number, onError: OnError): Store => {
@@ -168,6 +224,12 @@ export const postgresStore = (url: string, max: number, onError: OnError): Store
       return 'kept';
     },
     confirm: async () => undefined,
+    facts: async () => {
+      const [row] = (await pool.query<FactsRow>(factsQuery)).rows;
+      if (row === undefined) throw new Error('PostgreSQL says nothing of itself');
+      const { version, port, uptime, connected, blocked } = row;
+      return { backend: 'postgres', version, port, uptime, clients: { connected, blocked } };
+    },
     close: () => pool.end(),
   };
 };

@@ -20,6 +20,7 @@ const noQueues: Queues = {
   kickDelivery: unused,
   carried: unused,
   depths: unused,
+  board: unused,
   ping: () => Promise.resolve(),
   close: () => Promise.resolve(),
 };

@@ -54,6 +54,9 @@ export class RecordingQueues implements Queues {
   depths(): Promise<readonly QueueDepth[]> {
     return this.answer(() => this.depth);
   }
+  board(): never[] {
+    return [];
+  }
   ping(): Promise<void> {
     return this.answer(() => undefined);
   }
