@@ -5,6 +5,7 @@ import { getPath } from 'hono/utils/url';
 import type { Ctx } from '../context.ts';
 import { AppError } from '../errors.ts';
 import { basePath, routedPath } from './base-path.ts';
+import { bullBoardRoutes } from './bull-board.ts';
 import { customDomainRoutes } from './custom-domains.ts';
 import { importRoutes } from './domain-import.ts';
 import { domainRoutes } from './domains.ts';
@@ -43,7 +44,8 @@ export const createApp = (ctx: Ctx, sink: IngestSink, readiness: () => Promise<R
     .route('/', eventRoutes())
     .route('/', incidentRoutes())
     .route('/', notificationRoutes())
-    .route('/', sourceRoutes());
+    .route('/', sourceRoutes())
+    .route('/', bullBoardRoutes());
   let document: ReturnType<typeof openApiDocument> | null = null;
   const describeAll = async (c: Context<HttpEnv>) => c.json(await (document ??= openApiDocument(app)));
   return app.get(
