@@ -1,5 +1,17 @@
 import type { Role } from '../lifecycle/access.ts';
-import { bigint, customType, index, jsonb, pgTable, smallint, text, timestamp, uniqueIndex, uuid } from './drizzle.ts';
+import {
+  bigint,
+  customType,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  smallint,
+  text,
+  timestamp,
+  uniqueIndex,
+  uuid,
+} from './drizzle.ts';
 
 const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date', precision: 3 });
 const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
@@ -96,3 +108,10 @@ export const consoleSessions = pgTable(
   },
   (t) => [uniqueIndex('console_sessions_id').on(t.id), index('console_sessions_expiry').on(t.expires_at)],
 );
+
+/** How often somebody tried to sign in, by address and by account, until when (epoch ms) that counts. */
+export const accessAttempts = pgTable('access_attempts', {
+  key: text('key').primaryKey(),
+  points: integer('points').notNull().default(0),
+  expire: bigint('expire', { mode: 'number' }),
+});
