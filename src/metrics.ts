@@ -58,6 +58,12 @@ const pipeInstruments = (registers: Registry[]) => ({
     buckets: seconds,
     registers,
   }),
+  logins: new Counter({
+    name: 'fdt_cert_logins_total',
+    help: 'Attempts to get in, by way (token, oidc, bearer) and by what became of them: opened, refused or limited',
+    labelNames: ['via', 'result'] as const,
+    registers,
+  }),
   reconciled: new Counter({
     name: 'fdt_cert_reconciled_events_total',
     help: 'Events queued again because no queue carried them',

@@ -14,6 +14,7 @@ import { eventRoutes } from './events.ts';
 import { healthRoutes, type Readiness } from './health.ts';
 import { incidentRoutes } from './incidents.ts';
 import { type IngestSink, ingestRoutes } from './ingest.ts';
+import { loginRoutes } from './login.ts';
 import { notificationRoutes } from './notifications.ts';
 import { openApiDocument } from './openapi-document.ts';
 import { onError, problemResponse } from './problem.ts';

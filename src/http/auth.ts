@@ -1,9 +1,12 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { Context } from 'hono';
 import type { AdminToken } from '../config-rules.ts';
+import type { Ctx } from '../context.ts';
 import { findLiveToken, noteTokenUse } from '../db/access-tokens.ts';
 import { AppError } from '../errors.ts';
+import { addressOf } from './address.ts';
 import type { Actor, HttpEnv } from './env.ts';
+import { type FailureLimits, failureLimits } from './failure-limits.ts';
 import { headerOf } from './header.ts';
 
 const digest = (text: string): Buffer => hash('sha256', text, 'buffer');
@@ -56,10 +59,34 @@ export const ownerOf = async (c: Context<HttpEnv>, token: string): Promise<Actor
   return { name: made.name, role: made.role, orgId: made.org_id };
 };
 
-/** Who presents `Authorization: Bearer`. @throws AppError `unauthorized` without a token that is valid now. */
+const failuresPerMinute = 60;
+const limits = new WeakMap<Ctx, FailureLimits>();
+
+const limitsOf = (ctx: Ctx): FailureLimits => {
+  const known = limits.get(ctx);
+  if (known !== undefined) return known;
+  const made = failureLimits(failuresPerMinute);
+  limits.set(ctx, made);
+  return made;
+};
+
+/**
+ * Who presents `Authorization: Bearer`.
+ *
+ * @throws AppError `unauthorized` without a token that is valid now; `rate_limited` after many such from one address.
+ */
 export const authenticate = async (c: Context<HttpEnv>): Promise<Actor> => {
-  const match = /^Bearer +(\S+)$/i.exec(headerOf(c, 'authorization') ?? '');
-  const actor = match?.[1] === undefined ? null : await ownerOf(c, match[1]);
-  if (actor === null) throw new AppError('unauthorized', 'A valid bearer token is required');
-  return actor;
+  const { ctx } = c.var;
+  const failures = limitsOf(ctx);
+  const address = addressOf(c) ?? 'unknown';
+  if (failures.suspects(address)) await failures.assertAddress(address);
+  const token = /^Bearer +(\S+)$/i.exec(headerOf(c, 'authorization') ?? '')?.[1];
+  const actor = token === undefined ? null : await ownerOf(c, token);
+  if (actor !== null) return actor;
+  // Who presents nothing guesses nothing.
+  if (token !== undefined) {
+    ctx.metrics.logins.inc({ via: 'bearer', result: 'refused' });
+    await failures.failed(address);
+  }
+  throw new AppError('unauthorized', 'A valid bearer token is required');
 };

@@ -4,10 +4,19 @@ import { getCookie, setCookie } from 'hono/cookie';
 import { createMiddleware } from 'hono/factory';
 import { v7 as uuidv7 } from 'uuid';
 import { isLive } from '../db/access-tokens.ts';
-import { endSessions, findSession, type FoundSession, insertSession, touchSession } from '../db/sessions.ts';
+import { inTransaction } from '../db/in-transaction.ts';
+import {
+  endSessions,
+  findSession,
+  type FoundSession,
+  insertSession,
+  type SessionFilter,
+  type SessionRow,
+  touchSession,
+} from '../db/sessions.ts';
 import { AppError } from '../errors.ts';
 import { addressOf } from './address.ts';
-import { audited } from './audited.ts';
+import { audited, noteChange } from './audited.ts';
 import { configuredActor, hashSecret } from './auth.ts';
 import { basePath, consolePath, linkTo, routedPath } from './base-path.ts';
 import type { Actor, HttpEnv, Session } from './env.ts';
@@ -106,15 +115,20 @@ export const stillSignedIn = async (c: Context<HttpEnv>): Promise<boolean> => {
   return now !== null && now.actor.role === actor.role && now.actor.orgId === actor.orgId;
 };
 
-/** Ends the session of this request and takes its cookie back. Audited. */
-export const closeSession = async (c: Context<HttpEnv>, { actor, session }: SignedIn): Promise<void> => {
-  const at = { now: c.var.ctx.now(), idleMs: idleMsOf(c) };
-  c.set('actor', actor);
-  await audited(c, async (db) => {
-    const ended = await endSessions(db, { id: session.id }, at);
-    const object = { type: 'session', id: session.id };
-    return [undefined, ended.length === 0 ? null : { action: 'session.end', object, orgId: actor.orgId }];
+/** Ends live sessions, each with its row in the audit log. @returns those that this call ended. */
+export const closeSessions = (c: Context<HttpEnv>, filter: SessionFilter): Promise<SessionRow[]> =>
+  inTransaction(c.var.ctx.db, async (db) => {
+    const ended = await endSessions(db, filter, { now: c.var.ctx.now(), idleMs: idleMsOf(c) });
+    for (const { id, actor, org_id: orgId } of ended)
+      await noteChange(c, db, { action: 'session.end', object: { type: 'session', id }, orgId, before: { actor } });
+    return ended;
   });
+
+/** Ends the session of this request, or every one of whoever is signed in, and takes the cookie back. Audited. */
+export const signOff = async (c: Context<HttpEnv>, { everywhere }: { readonly everywhere: boolean }): Promise<void> => {
+  const { actor, session } = c.var;
+  if (session === undefined) throw new AppError('unauthorized', 'Sign in to the console');
+  await closeSessions(c, everywhere ? { actor: actor.name, via: session.via } : { id: session.id });
   setCookie(c, cookieName, '', { ...cookie, maxAge: 0 });
 };
 
