@@ -46,6 +46,7 @@ export const createApp = (ctx: Ctx, sink: IngestSink, readiness: () => Promise<R
     .route('/', incidentRoutes())
     .route('/', notificationRoutes())
     .route('/', sourceRoutes())
+    .route('/', loginRoutes())
     .route('/', bullBoardRoutes());
   let document: ReturnType<typeof openApiDocument> | null = null;
   const describeAll = async (c: Context<HttpEnv>) => c.json(await (document ??= openApiDocument(app)));
