@@ -1,4 +1,4 @@
-import type { Db, Tx } from './client.ts';
+import type { Db, Sql, Tx } from './client.ts';
 
 /** The counters that outlive a process. Names are those of the exposition. */
 export const counterNames = [
@@ -26,7 +26,7 @@ const labelText = (labels: Readonly<Record<string, string>>): string =>
     .join(',');
 
 /** Raises counters by one for each sample, in the transaction whose outcome they count. */
-export const raiseCounters = async (tx: Tx, samples: readonly Sample[]): Promise<void> => {
+export const raiseCounters = async (tx: Tx | Sql, samples: readonly Sample[]): Promise<void> => {
   if (samples.length === 0) return;
   // In one order everywhere, so that two transactions never wait for each other.
   await tx`

@@ -62,6 +62,9 @@ const conditions = (filter: EventFilter): SQL[] => {
   ];
 };
 
+/** The filter as a condition on the ledger. */
+export const eventWhere = (filter: EventFilter): SQL | undefined => and(...conditions(filter));
+
 /**
  * One page of the ledger, newest first.
  *

@@ -7,6 +7,7 @@ import { ariRefresh } from './ari-refresh.ts';
 import { deliverDue, deliverer, refreshAlerts } from './deliver.ts';
 import { probeDomains } from './probe-domains.ts';
 import { probeSweep } from './probe-sweep.ts';
+import { replayRunner } from './replay-run.ts';
 import { settler } from './settle.ts';
 import type { WorkTools } from './tools.ts';
 
@@ -18,6 +19,7 @@ export const handlersFor = (ctx: Ctx, tools: WorkTools): Handlers => ({
   'probe-domains': (payload) => probeDomains(ctx, tools.prober, payload),
   'ari-refresh': () => ariRefresh(ctx, tools.ari),
   'settle-domains': settler(ctx, tools),
+  'replay-run': replayRunner(ctx, tools.stopping),
   deliver: deliverer(ctx, tools),
   'deliver-due': deliverDue(ctx, tools),
   'refresh-alerts': () => refreshAlerts(ctx, tools),

@@ -45,6 +45,7 @@ export const catalog = {
     'compact-counts': { payload: nothing, everyMs: 15_000 },
     'probe-sweep': { payload: nothing, everyMs: 15_000 },
     'ari-refresh': { payload: nothing, everyMs: 60_000 },
+    'replay-run': { payload: nothing, everyMs: 5000 },
     canary: { payload: nothing },
   },
 } as const satisfies Catalog;

@@ -75,12 +75,13 @@ const deliveryKickMs = 20;
 /** Jobs that are asked for whenever there may be something to do. */
 const kicks = (at: (name: QueueName) => Promise<JobQueue>) => {
   const settle = merged<string>(settleKickMs, async () => (await at('maintenance')).add('settle-domains', {}, kicked));
+  const replay = merged<string>(settleKickMs, async () => (await at('maintenance')).add('replay-run', {}, kicked));
   const delivery = merged<string>(deliveryKickMs, async (channels) =>
     (await at('notifications')).addBulk(
       channels.map((channel) => ({ name: 'deliver', data: { channel }, opts: kicked })),
     ),
   );
-  return { settle, delivery };
+  return { settle, replay, delivery };
 };
 
 const carriedBy = async (events: JobQueue, jobIds: readonly string[]): Promise<ReadonlySet<string>> => {
@@ -115,7 +116,7 @@ const opener = (store: Store) => {
 /** The queues of the catalog on a store. */
 export const openQueues = (store: Store, maxRetries: number, intervals: Intervals = {}): OpenQueues => {
   const { at, close } = opener(store);
-  const { settle, delivery } = kicks(at);
+  const { settle, replay, delivery } = kicks(at);
   return {
     backend: store.backend,
     enqueueGroup: async (groupId, ids) => addGroup(await at('cert-events'), groupId, ids),
@@ -123,6 +124,7 @@ export const openQueues = (store: Store, maxRetries: number, intervals: Interval
     enqueueProbes: async (ids, asked) => addProbes(await at('probes'), ids, asked),
     waitingProbes: async () => (await (await at('probes')).getJobCounts('waiting'))['waiting'] ?? 0,
     kickSettle: () => settle.ask(['settle']),
+    kickReplay: () => replay.ask(['replay']),
     kickDelivery: (channels) => delivery.ask(channels),
     carried: async (jobIds) => carriedBy(await at('cert-events'), jobIds),
     depths: async () => (await Promise.all(queueNames.map(async (name) => depthOf(name, await at(name))))).flat(),
@@ -140,6 +142,7 @@ export const openQueues = (store: Store, maxRetries: number, intervals: Interval
     },
     close: async () => {
       settle.close();
+      replay.close();
       delivery.close();
       await close();
     },

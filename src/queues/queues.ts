@@ -34,6 +34,8 @@ export interface Queues {
   readonly kickSettle: () => void;
   /** Has these channels' notifications delivered soon; never throws. */
   readonly kickDelivery: (channels: readonly string[]) => void;
+  /** Has bulk replays carried on soon; never throws. */
+  readonly kickReplay: () => void;
   /** Of these jobs of cert-events, those that a worker will still run. */
   readonly carried: (jobIds: readonly string[]) => Promise<ReadonlySet<string>>;
   /** Jobs per queue and state. */

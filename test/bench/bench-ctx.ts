@@ -17,6 +17,7 @@ const noQueues: Queues = {
   enqueueProbes: unused,
   waitingProbes: unused,
   kickSettle: unused,
+  kickReplay: unused,
   kickDelivery: unused,
   carried: unused,
   depths: unused,

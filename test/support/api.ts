@@ -20,6 +20,7 @@ export class RecordingQueues implements Queues {
   readonly jobs: EventJob[] = [];
   readonly probes: { ids: readonly string[]; asked: boolean }[] = [];
   settleKicks = 0;
+  replayKicks = 0;
   readonly deliveryKicks: string[] = [];
   depth: readonly QueueDepth[] = [];
   failWith: Error | null = null;
@@ -44,6 +45,9 @@ export class RecordingQueues implements Queues {
   }
   kickSettle(): void {
     this.settleKicks += 1;
+  }
+  kickReplay(): void {
+    this.replayKicks += 1;
   }
   kickDelivery(channels: readonly string[]): void {
     this.deliveryKicks.push(...channels);
