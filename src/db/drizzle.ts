@@ -9,7 +9,7 @@ const driver = require('drizzle-orm/postgres-js') as typeof import('drizzle-orm/
 const migrator = require('drizzle-orm/postgres-js/migrator') as typeof import('drizzle-orm/postgres-js/migrator');
 const migrations = require('drizzle-orm/migrator') as typeof import('drizzle-orm/migrator');
 
-export const { and, asc, desc, eq, getTableColumns, gt, gte, isNotNull, isNull, lt, lte, ne, or, sql } = core;
+export const { and, asc, desc, eq, getTableColumns, gt, gte, inArray, isNotNull, isNull, lt, lte, ne, or, sql } = core;
 export const {
   bigint,
   bigserial,
