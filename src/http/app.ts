@@ -6,9 +6,11 @@ import type { Ctx } from '../context.ts';
 import { AppError } from '../errors.ts';
 import { basePath, routedPath } from './base-path.ts';
 import { bullBoardRoutes } from './bull-board.ts';
+import { consoleRoutes } from './console/routes.tsx';
 import { customDomainRoutes } from './custom-domains.ts';
 import { importRoutes } from './domain-import.ts';
 import { domainRoutes } from './domains.ts';
+import { deadLetterRoutes } from './dead-letters.ts';
 import type { HttpEnv } from './env.ts';
 import { eventRoutes } from './events.ts';
 import { healthRoutes, type Readiness } from './health.ts';
@@ -19,6 +21,7 @@ import { notificationRoutes } from './notifications.ts';
 import { openApiDocument } from './openapi-document.ts';
 import { onError, problemResponse } from './problem.ts';
 import { openToAll } from './rules.ts';
+import { replayRoutes } from './replays.ts';
 import { sourceRoutes } from './sources.ts';
 
 /** The public app: ingest, the control plane's door, the admin API, health and the API's own description. */
@@ -42,10 +45,13 @@ export const createApp = (ctx: Ctx, sink: IngestSink, readiness: () => Promise<R
     .route('/', importRoutes())
     .route('/', domainRoutes())
     .route('/', customDomainRoutes())
+    .route('/', replayRoutes())
+    .route('/', deadLetterRoutes())
     .route('/', eventRoutes())
     .route('/', incidentRoutes())
     .route('/', notificationRoutes())
     .route('/', sourceRoutes())
+    .route('/', consoleRoutes())
     .route('/', loginRoutes())
     .route('/', bullBoardRoutes());
   let document: ReturnType<typeof openApiDocument> | null = null;

@@ -1,18 +1,19 @@
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import * as v from 'valibot';
-import type { Ctx } from '../context.ts';
 import { type EventRow, findEvent, listEvents, readEventDetail, readEventStats } from '../db/event-reads.ts';
 import { deliveriesAfter } from '../db/notification-reads.ts';
 import { reopenEvent } from '../db/reopen.ts';
-import { AppError, messageOf } from '../errors.ts';
+import { AppError } from '../errors.ts';
 import { errorClasses, eventStatuses, eventTypes } from '../lifecycle/types.ts';
-import { withinMs } from '../queues/bounded.ts';
 import { eventDetail, eventList, replayAnswer } from './answers.ts';
+import { audited } from './audited.ts';
 import type { HttpEnv } from './env.ts';
 import { attemptsOf, timelineOf } from './event-timeline.ts';
 import { filterText, idOfCursor, pathId, queryDomain, queryTime, remark, strictBody, strictQuery } from './filters.ts';
 import { encodeCursor, queryFlag, queryLimit, readJson, readQuery } from './input.ts';
+import { enqueueReplayed } from './replay-queue.ts';
 import { route } from './route.ts';
+import { orgOf, visible } from './scope.ts';
 
 const oneOf = <const T extends readonly string[]>(values: T) =>
   v.optional(v.picklist(values, `must be one of ${values.join(', ')}`));
@@ -50,17 +51,38 @@ const missing = (): AppError => new AppError('not_found', 'There is no event wit
 const applied = (): AppError =>
   new AppError('conflict', 'The event is applied already; replay it with force to apply it again');
 
-const enqueueLimitMs = 500;
+/** How one event is replayed. */
+export interface EventReplay {
+  readonly id: string;
+  /** Also when it is applied already. */
+  readonly force: boolean;
+  readonly resetRetry: boolean;
+  readonly reason: string | null;
+}
 
-/** Hands a reopened event to its queue; the reconciler does so where this fails, so the caller is never kept waiting. */
-const enqueue = async (
-  { queues, log, metrics }: Ctx,
-  { id, generation, retry_count: tries }: Pick<EventRow, 'id' | 'generation' | 'retry_count'>,
-) => {
-  const outcome = await withinMs(queues.enqueueEvents([{ id, generation, tries, delayMs: 0 }]), enqueueLimitMs);
-  if (outcome === 'done') return;
-  metrics.enqueueFailures.inc();
-  log.warn({ eventId: id, reason: outcome === 'late' ? outcome : messageOf(outcome) }, 'replayed event not queued yet');
+/** Has one event applied again. @throws AppError `not_found`; `conflict` when it is applied already, without force. */
+export const replayEvent = async (c: Context<HttpEnv>, options: EventReplay): Promise<EventRow> => {
+  const { ctx, actor } = c.var;
+  const { id, reason } = options;
+  const { event, opened } = await audited(c, async (db) => {
+    const before = visible(c, await findEvent(db, id));
+    if (before === null) throw missing();
+    const result = await reopenEvent(db, { ...options, actor: actor.name, now: ctx.now() });
+    if (result.kind !== 'reopened') throw result.kind === 'missing' ? missing() : applied();
+    const after = await findEvent(db, id);
+    if (after === null) throw missing();
+    const change = {
+      action: 'event.replay',
+      object: { type: 'event', id },
+      orgId: after.org_id,
+      before: { status: before.status, generation: before.generation },
+      after: { status: after.status, generation: after.generation, domain: after.domain },
+      reason,
+    } as const;
+    return [{ event: after, opened: result.event }, change];
+  });
+  await enqueueReplayed(ctx, [opened]);
+  return event;
 };
 
 const listRoute = {
@@ -98,7 +120,8 @@ const replayRoute = {
 export const eventRoutes = () =>
   new Hono<HttpEnv>()
     .get('/v1/admin/cert-events', route(listRoute), async (c) => {
-      const { limit, cursor, ...filter } = readQuery(c, listQuery);
+      const { limit, cursor, ...query } = readQuery(c, listQuery);
+      const filter = { ...query, orgId: orgOf(c, query.orgId) };
       const before = idOfCursor(cursor);
       const { db } = c.var.ctx;
       const stats = await readEventStats(db, filter);
@@ -109,7 +132,7 @@ export const eventRoutes = () =>
     })
     .get('/v1/admin/cert-events/:id', route(detailRoute), async (c) => {
       const { db } = c.var.ctx;
-      const event = await findEvent(db, pathId(c));
+      const event = visible(c, await findEvent(db, pathId(c)));
       if (event === null) throw missing();
       const detail = await readEventDetail(db, event);
       return c.json({
@@ -123,13 +146,7 @@ export const eventRoutes = () =>
       });
     })
     .post('/v1/admin/cert-events/:id/replay', route(replayRoute), async (c) => {
-      const { ctx, actor } = c.var;
       const id = pathId(c);
-      const options = await readJson(c, replayBody);
-      const result = await reopenEvent(ctx.db, { ...options, id, actor: actor.name, now: ctx.now() });
-      if (result.kind !== 'reopened') throw result.kind === 'missing' ? missing() : applied();
-      const event = await findEvent(ctx.db, id);
-      if (event === null) throw missing();
-      await enqueue(ctx, result.event);
+      const event = await replayEvent(c, { id, ...(await readJson(c, replayBody)) });
       return c.json({ ok: true, event });
     });

@@ -93,3 +93,36 @@ export const reasonToPause = (counts: ReplayCounts): string | null => {
 
 /** Seconds until the rest is opened at this rate; rounded up. */
 export const secondsLeft = (left: number, ratePerSecond: number): number => Math.ceil(left / ratePerSecond);
+
+/** Where a replay stands. */
+export interface Standing extends Pick<ReplayCounts, 'applied' | 'failed_again' | 'retrying'> {
+  readonly state: string;
+  readonly total: number;
+  readonly looked: number;
+  readonly skipped: number;
+  readonly rate_per_second: number;
+}
+
+/** A replay's progress in numbers that add up: total = applied + failed_again + skipped + waiting + left. */
+export interface Progress {
+  /** Failed for good, or at least once and will be tried again. */
+  readonly failed_again: number;
+  /** Opened, and not tried to the end yet. */
+  readonly waiting: number;
+  /** Not come to yet. */
+  readonly left: number;
+  /** Seconds until the last one is opened; null while it stands still. */
+  readonly eta_seconds: number | null;
+}
+
+export const progressOf = (standing: Standing): Progress => {
+  const { state, total, looked, applied, retrying, skipped, rate_per_second: rate } = standing;
+  const failed = standing.failed_again + retrying;
+  const left = total - looked;
+  return {
+    failed_again: failed,
+    waiting: Math.max(0, looked - applied - failed - skipped),
+    left,
+    eta_seconds: state === 'running' ? secondsLeft(left, rate) : null,
+  };
+};
