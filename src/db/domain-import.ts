@@ -112,14 +112,30 @@ const moveToOrgs = async (tx: OrmTx, rows: readonly object[]): Promise<void> => 
 
 const byName = (a: { domain: string }, b: { domain: string }): number => (a.domain < b.domain ? -1 : 1);
 
-/** One try at a batch: the names it created, and those that somebody else created meanwhile. */
-const importOnce = async (tx: OrmTx, patches: ReadonlyMap<string, DomainPatch>, clock: Clock) => {
+/** Why an import for one organisation leaves a domain as it is; null when it does not. */
+const refusalOf = ({ row, next }: Change, orgId: string | null): string | null => {
+  if (orgId === null) return null;
+  if (row !== null && row.org_id !== orgId) return 'The name is registered already';
+  return next.verified && row?.verified !== true ? 'The domain must be verified by its TXT record' : null;
+};
+
+interface Import {
+  readonly patches: ReadonlyMap<string, DomainPatch>;
+  readonly clock: Clock;
+  readonly orgId: string | null;
+}
+
+/** One try at a batch: the names it created, those that somebody else created meanwhile, and those it refused. */
+const importOnce = async (tx: OrmTx, { patches, clock, orgId }: Import) => {
+  const refused = new Map<string, string>();
   const known = new Map((await lockKnown(tx, [...patches.keys()])).map((row) => [row.domain, row]));
   const changes: Change[] = [];
   for (const [domain, patch] of patches) {
     const row = known.get(domain) ?? null;
     const next = patched(row, patch, clock);
-    if (row === null || !unchanged(row, next, clock)) changes.push({ row, domain, next });
+    const why = refusalOf({ row, domain, next }, orgId);
+    if (why !== null) refused.set(domain, why);
+    else if (row === null || !unchanged(row, next, clock)) changes.push({ row, domain, next });
   }
   const rows = await withTunnels(tx, changes, clock);
   const existing = rows.filter(({ domain }) => known.has(domain));
@@ -131,28 +147,33 @@ const importOnce = async (tx: OrmTx, patches: ReadonlyMap<string, DomainPatch>, 
   // In one order, so that imports of the same names wait for each other and never in a ring.
   const fresh = rows.filter(({ domain }) => !known.has(domain)).toSorted(byName);
   const created = new Set(await insertNew(tx, fresh));
-  return { created, missed: fresh.filter(({ domain }) => !created.has(domain)).map(({ domain }) => domain) };
+  const missed = fresh.filter(({ domain }) => !created.has(domain)).map(({ domain }) => domain);
+  return { created, missed, refused };
 };
 
 /**
  * Creates or changes many domains in one transaction, by name, as `saveDomain` does one.
  *
- * @returns the names that are new.
+ * @param orgId the one organisation whose domains may be changed; null for all
+ * @returns the names that are new, and why others were refused.
  */
 export const importDomains = async (
   { orm }: Db,
   patches: ReadonlyMap<string, DomainPatch>,
   clock: Clock,
-): Promise<string[]> => {
+  orgId: string | null = null,
+): Promise<{ readonly created: string[]; readonly refused: ReadonlyMap<string, string> }> => {
   const created: string[] = [];
+  const refused = new Map<string, string>();
   let waiting = patches;
   for (let round = 0; round < 5 && waiting.size > 0; round += 1) {
     const batch = waiting;
-    const done = await orm.transaction((tx) => importOnce(tx, batch, clock));
+    const done = await orm.transaction((tx) => importOnce(tx, { patches: batch, clock, orgId }));
     created.push(...done.created);
+    for (const [domain, why] of done.refused) refused.set(domain, why);
     waiting = new Map(done.missed.map((domain) => [domain, batch.get(domain) ?? {}]));
   }
   if (waiting.size > 0)
     throw new AppError('conflict', 'The same domains are being created and deleted by others; try again');
-  return created;
+  return { created, refused };
 };

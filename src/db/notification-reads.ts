@@ -169,15 +169,18 @@ export const requeueNotification = (
       readonly notification: NotificationRow;
     }
   | { readonly kind: 'missing' }
-  | { readonly kind: 'refused'; readonly status: NotificationStatus }
+  | { readonly kind: 'refused'; readonly status: NotificationStatus; readonly org_id: string | null }
 > =>
   orm.transaction(async (tx) => {
     const own = eq(notifications.id, id);
-    const { status: was, tries } = columns;
-    const [from] = await tx.select({ status: was, tries }).from(notifications).where(own).for('update');
-    if (from === undefined) return { kind: 'missing' };
+    const { status: was, tries, org_id } = columns;
+    const [found] = await tx.select({ status: was, tries, org_id }).from(notifications).where(own).for('update');
+    if (found === undefined) return { kind: 'missing' };
+    const { org_id: owner, ...from } = found;
     const [row] = await tx.update(notifications).set(pendingAgain(now)).where(and(own, isStuck)).returning(columns);
-    return row === undefined ? { kind: 'refused', status: from.status } : { kind: 'requeued', from, notification: row };
+    return row === undefined
+      ? { kind: 'refused', status: from.status, org_id: owner }
+      : { kind: 'requeued', from, notification: row };
   });
 
 /** The dead or failed notifications that the filter lets through, the oldest first. */

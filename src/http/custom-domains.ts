@@ -15,12 +15,14 @@ import { audited } from './audited.ts';
 import { removedChange, savedChange } from './domain-change.ts';
 import { answerDomainList, domainListQuery } from './domain-query.ts';
 import { createdAnswer, domainAnswer, domainEventsAnswer, domainListAnswer } from './domain-schema.ts';
+import { assertOwn, ownPatch } from './domain-scope.ts';
 import { clockOf } from './domains.ts';
 import type { HttpEnv } from './env.ts';
 import { idOfCursor, pathId, strictBody, strictQuery } from './filters.ts';
 import { encodeCursor, queryLimit, readJson, readQuery } from './input.ts';
 import { resumeWaiting } from './registration.ts';
 import { route } from './route.ts';
+import { visible } from './scope.ts';
 import { assertControl } from './verification.ts';
 
 const tag = 'Custom domains';
@@ -35,7 +37,8 @@ const present = <T>(found: T | null): T => {
   return found;
 };
 
-const found = async (c: Context<HttpEnv>): Promise<DomainRow> => present(await findDomainById(c.var.ctx.db, pathId(c)));
+const found = async (c: Context<HttpEnv>, id: string): Promise<DomainRow> =>
+  present(visible(c, await findDomainById(c.var.ctx.db, id)));
 
 /** Changes the settings of a domain that are given. @throws AppError `not_found`. */
 export const changeSettings = async (
@@ -44,6 +47,8 @@ export const changeSettings = async (
 ): Promise<DomainRow> =>
   audited(c, async (db) => {
     const saved = present(await changeDomain(db, id, patch, clockOf(c.var.ctx)));
+    present(visible(c, saved.before));
+    assertOwn(c, saved);
     return [saved.domain, savedChange(saved)];
   });
 
@@ -57,9 +62,11 @@ export const registerDomain = async (
 ): Promise<DomainRow> => {
   const { ctx } = c.var;
   const domain = await audited(c, async (db) => {
-    const row = await createDomain(db, name, patch, clockOf(ctx));
+    const row = await createDomain(db, name, ownPatch(c, patch), clockOf(ctx));
     if (row === null) throw new AppError('conflict', 'The domain is registered already');
-    return [row, savedChange({ before: null, domain: row })];
+    const saved = { before: null, domain: row };
+    assertOwn(c, saved);
+    return [row, savedChange(saved)];
   });
   await resumeWaiting(ctx, [name]);
   return domain;
@@ -74,10 +81,11 @@ const create = async (c: Context<HttpEnv>) => {
 /** Verifies a domain by its TXT record. @throws AppError `not_found`; what {@link assertControl} throws. */
 export const verifyDomain = async (c: Context<HttpEnv>, { id }: { readonly id: string }): Promise<DomainRow> => {
   const { ctx } = c.var;
-  const known = present(await findDomainById(ctx.db, id));
+  const known = await found(c, id);
   if (ctx.config.DOMAIN_VERIFY_STRICT) await assertControl(ctx.resolveTxt, known);
   return audited(c, async (db) => {
     const saved = present(await markVerified(db, id, known.verification_token, clockOf(ctx)));
+    present(visible(c, saved.before));
     return [saved.domain, savedChange(saved, 'domain.verify')];
   });
 };
@@ -89,7 +97,7 @@ const verify = async (c: Context<HttpEnv>) => {
 
 const listEvents = async (c: Context<HttpEnv>) => {
   const { limit, cursor } = readQuery(c, eventsQuery);
-  const domain = await found(c);
+  const domain = await found(c, pathId(c));
   const rows = await domainEvents(c.var.ctx.db, domain, { limit: limit + 1, before: idOfCursor(cursor) ?? undefined });
   const events = rows.slice(0, limit);
   const last = rows.length > limit ? events.at(-1) : undefined;
@@ -110,7 +118,7 @@ export const removeDomain = (c: Context<HttpEnv>, { id }: { readonly id: string 
   const { ctx, actor } = c.var;
   return audited(c, async (db) => [
     undefined,
-    removedChange(present(await deleteDomain(db, id, actor.name, ctx.now()))),
+    removedChange(present(visible(c, await deleteDomain(db, id, actor.name, ctx.now())))),
   ]);
 };
 

@@ -40,7 +40,7 @@ const run = async (c: Context<HttpEnv>, report: ImportReport): Promise<void> => 
   let whole = false;
   try {
     try {
-      await runImport(c.var.ctx, chunks, report);
+      await runImport(c, chunks, report);
       whole = true;
     } finally {
       await note(c, report, { bytes: seen.bytes, whole });

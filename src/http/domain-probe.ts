@@ -8,6 +8,7 @@ import type { HttpEnv } from './env.ts';
 import { strictQuery } from './filters.ts';
 import { readQuery } from './input.ts';
 import { route } from './route.ts';
+import { visible } from './scope.ts';
 
 const enqueueMs = 2000;
 const noQuery = strictQuery({});
@@ -19,7 +20,7 @@ const noQuery = strictQuery({});
  */
 export const probeNow = async (c: Context<HttpEnv>, { name }: { readonly name: string }): Promise<void> => {
   const { db, queues, log } = c.var.ctx;
-  const found = await findDomain(db, name);
+  const found = visible(c, await findDomain(db, name));
   if (found === null) throw new AppError('not_found', 'The domain is not registered');
   // Not within a transaction: a slow queue would hold up every writer of the audit log.
   const queued = await withinMs(queues.enqueueProbes([found.id], true), enqueueMs);

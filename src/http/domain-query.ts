@@ -8,6 +8,7 @@ import { driftStates, tlsStatuses } from '../lifecycle/types.ts';
 import type { HttpEnv } from './env.ts';
 import { filterText, strictQuery } from './filters.ts';
 import { decodeCursor, encodeCursor, queryLimit, readQuery } from './input.ts';
+import { orgOf } from './scope.ts';
 
 const matchOf = (typed: string): NameMatch | null => {
   const text = typed.trim().toLowerCase();
@@ -51,7 +52,8 @@ const afterOf = (cursor: string | undefined): string | undefined => {
 
 /** Answers a list of domains. */
 export const answerDomainList = async (c: Context<HttpEnv>) => {
-  const { status, region, orgId, drift, q, limit, cursor } = readQuery(c, domainListQuery);
+  const { status, region, orgId: asked, drift, q, limit, cursor } = readQuery(c, domainListQuery);
+  const orgId = orgOf(c, asked);
   const filter: DomainFilter = { status, region: region === 'unassigned' ? null : region, orgId, drift, name: q };
   const page = await listDomains(c.var.ctx.db, filter, { limit, after: afterOf(cursor) });
   return c.json({ domains: page.domains, nextCursor: page.next === null ? null : encodeCursor(page.next) });

@@ -16,11 +16,13 @@ import { savedChange } from './domain-change.ts';
 import { answerProbe, describeProbe } from './domain-probe.ts';
 import { answerDomainList, domainListQuery } from './domain-query.ts';
 import { domainAnswer, domainDetailAnswer, domainListAnswer, summaryAnswer } from './domain-schema.ts';
+import { assertOwn, ownPatch } from './domain-scope.ts';
 import type { HttpEnv } from './env.ts';
 import { filterText, strictQuery } from './filters.ts';
 import { readJson, readQuery } from './input.ts';
 import { resumeWaiting } from './registration.ts';
 import { route } from './route.ts';
+import { orgOf, sees, visible } from './scope.ts';
 
 const tag = 'Domains';
 const path = { domain: 'Host name; `*.` in front stands for every name below it' };
@@ -63,9 +65,11 @@ const noQuery = strictQuery({});
 const show = async (c: Context<HttpEnv>) => {
   readQuery(c, noQuery);
   const { db } = c.var.ctx;
-  const domain = await findDomain(db, nameOf(c));
+  const domain = visible(c, await findDomain(db, nameOf(c)));
   if (domain === null) throw new AppError('not_found', 'The domain is not registered');
-  const [addresses, timeline] = await Promise.all([addressesOf(db, domain.id), timelineOf(db, domain)]);
+  const [addresses, all] = await Promise.all([addressesOf(db, domain.id), timelineOf(db, domain)]);
+  // Incidents that were over before the domain changed hands stay with its former owner.
+  const timeline = all.filter((entry) => entry.kind !== 'incident' || sees(c, entry));
   return c.json({ domain, addresses, timeline });
 };
 
@@ -73,7 +77,8 @@ const settle = async (c: Context<HttpEnv>, name: string, patch: DomainPatch): Pr
   // Who loses the race to create it finds the row on the second way round, unless it is deleted again in between.
   for (let round = 0; round < 5; round += 1) {
     const saved = await audited(c, async (db) => {
-      const one = await saveDomain(db, name, patch, clockOf(c.var.ctx));
+      const one = await saveDomain(db, name, ownPatch(c, patch), clockOf(c.var.ctx));
+      if (one !== null) assertOwn(c, one);
       return [one, one && savedChange(one)];
     });
     if (saved !== null) return saved;
@@ -101,7 +106,7 @@ const put = async (c: Context<HttpEnv>) => {
 
 const summarise = async (c: Context<HttpEnv>) => {
   const { orgId } = readQuery(c, summaryQuery);
-  return c.json({ regions: await regionSummary(c.var.ctx.db, orgId) });
+  return c.json({ regions: await regionSummary(c.var.ctx.db, orgOf(c, orgId)) });
 };
 
 const describeList = route({

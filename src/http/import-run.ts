@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import type { Context } from 'hono';
 import * as v from 'valibot';
 import type { Ctx } from '../context.ts';
 import { importDomains } from '../db/domain-import.ts';
@@ -6,8 +7,10 @@ import { retrying } from '../db/retry.ts';
 import { AppError } from '../errors.ts';
 import { domainLine, type DomainPatch } from '../lifecycle/domain-input.ts';
 import { clockOf } from './domains.ts';
+import type { HttpEnv } from './env.ts';
 import { type Line, linesOf } from './ndjson.ts';
 import { resumeWaiting } from './registration.ts';
+import { otherOrg } from './scope.ts';
 
 const lineLimit = 64 * 1024;
 // Larger batches gain nothing and hold their locks longer.
@@ -57,30 +60,44 @@ const parseLine = ({ number, bytes }: Line): Parsed => {
 /** Lines that are written together. A name that comes again has the later line's fields on top of the earlier one's. */
 interface Batch {
   readonly patches: Map<string, DomainPatch>;
-  lines: number;
+  readonly lines: { readonly number: number; readonly domain: string }[];
 }
 
-const emptyBatch = (): Batch => ({ patches: new Map(), lines: 0 });
+const emptyBatch = (): Batch => ({ patches: new Map(), lines: [] });
 
-const take = (report: ImportReport, batch: Batch, line: Line): void => {
+const fail = (report: ImportReport, line: number, message: string): void => {
+  report.failed += 1;
+  if (report.errors.length < mostErrors) report.errors.push({ line, message });
+};
+
+const take = (report: ImportReport, batch: Batch, line: Line, orgId: string | null): void => {
   const parsed = parseLine(line);
   if (parsed === null) return;
   if ('problem' in parsed) {
-    report.failed += 1;
-    if (report.errors.length < mostErrors) report.errors.push({ line: line.number, message: parsed.problem });
+    fail(report, line.number, parsed.problem);
     return;
   }
-  batch.patches.set(parsed.domain, { ...batch.patches.get(parsed.domain), ...parsed.patch });
-  batch.lines += 1;
+  const { domain, patch } = parsed;
+  if (orgId !== null && (patch.orgId ?? orgId) !== orgId) {
+    fail(report, line.number, otherOrg);
+    return;
+  }
+  const own = orgId === null ? patch : { ...patch, orgId };
+  batch.patches.set(domain, { ...batch.patches.get(domain), ...own });
+  batch.lines.push({ number: line.number, domain });
 };
 
 /** Writes batches one after the other, each while the next is being read. */
-const batchWriter = (ctx: Ctx, report: ImportReport) => {
+const batchWriter = (ctx: Ctx, report: ImportReport, orgId: string | null) => {
   let queueTakes = true;
   const write = async ({ patches, lines }: Batch): Promise<void> => {
-    if (lines === 0) return;
-    const created = await retrying(() => importDomains(ctx.db, patches, clockOf(ctx)));
-    report.imported += lines;
+    if (lines.length === 0) return;
+    const { created, refused } = await retrying(() => importDomains(ctx.db, patches, clockOf(ctx), orgId));
+    for (const { number, domain } of lines) {
+      const why = refused.get(domain);
+      if (why === undefined) report.imported += 1;
+      else fail(report, number, why);
+    }
     // One wait for a queue that is away is enough for a whole import.
     if (!(await resumeWaiting(ctx, created, { enqueue: queueTakes }))) queueTakes = false;
   };
@@ -106,14 +123,19 @@ const batchWriter = (ctx: Ctx, report: ImportReport) => {
  *
  * @throws AppError from reading the body, or the fault of the database that ended it.
  */
-export const runImport = async (ctx: Ctx, chunks: AsyncIterable<Uint8Array>, report: ImportReport): Promise<void> => {
-  const writer = batchWriter(ctx, report);
+export const runImport = async (
+  c: Context<HttpEnv>,
+  chunks: AsyncIterable<Uint8Array>,
+  report: ImportReport,
+): Promise<void> => {
+  const { ctx, actor } = c.var;
+  const writer = batchWriter(ctx, report, actor.orgId);
   let batch = emptyBatch();
   try {
     for await (const lines of linesOf(chunks, lineLimit)) {
       for (const line of lines) {
-        take(report, batch, line);
-        if (batch.lines < batchLines) continue;
+        take(report, batch, line, actor.orgId);
+        if (batch.lines.length < batchLines) continue;
         await writer.add(batch);
         batch = emptyBatch();
       }

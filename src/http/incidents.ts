@@ -16,6 +16,7 @@ import type { HttpEnv } from './env.ts';
 import { filterText, idOfCursor, pathId, queryDomain, remark, strictBody, strictQuery } from './filters.ts';
 import { encodeCursor, queryLimit, readJson, readQuery } from './input.ts';
 import { route } from './route.ts';
+import { orgOf, sees } from './scope.ts';
 
 const tiers = { 1: 1, 2: 2, 3: 3 } as const satisfies Record<IncidentTier, IncidentTier>;
 
@@ -106,6 +107,8 @@ const settleAs = async (
   const settle = action === 'incident.resolve' ? resolveIncident : acknowledgeIncident;
   const settled = await audited(c, async (db) => {
     const result = await settle(db, { ...act, actor: actor.name, now: ctx.now() });
+    // Thrown here, it takes the change back.
+    if (result.kind !== 'missing' && !sees(c, result.incident)) throw missing();
     return [result, noted(action, act, result)];
   });
   if (settled.kind === 'missing') throw missing();
@@ -128,7 +131,8 @@ export const resolve = (c: Context<HttpEnv>, act: IncidentAct): Promise<Incident
 export const incidentRoutes = () =>
   new Hono<HttpEnv>()
     .get('/v1/admin/cert-incidents', route(listRoute), async (c) => {
-      const { limit, cursor, ...filter } = readQuery(c, listQuery);
+      const { limit, cursor, ...asked } = readQuery(c, listQuery);
+      const filter = { ...asked, orgId: orgOf(c, asked.orgId) };
       const before = idOfCursor(cursor);
       const { db } = c.var.ctx;
       const stats = await readIncidentStats(db, filter);

@@ -21,6 +21,7 @@ import { filterText, pathId, queryDomain, queryTime, strictBody, strictQuery } f
 import { check, decodeCursor, encodeCursor, queryLimit, readJson, readQuery } from './input.ts';
 import { bulkRequeueAnswer, notificationDetail, notificationList, requeueAnswer } from './notification-answers.ts';
 import { route } from './route.ts';
+import { orgOf, sees, visible } from './scope.ts';
 
 const tag = 'Notifications';
 const oneOf = <const T extends readonly string[]>(values: T) =>
@@ -131,6 +132,7 @@ export const requeue = async (c: Context<HttpEnv>, { id }: { readonly id: string
   const notification = await audited(c, async (db) => {
     const result = await requeueNotification(db, id, ctx.now());
     if (result.kind === 'missing') throw missing();
+    if (!sees(c, result.kind === 'refused' ? result : result.notification)) throw missing();
     if (result.kind === 'refused') throw refused(result.status);
     const { status, channel, domain, org_id: orgId } = result.notification;
     const object = { type: 'notification', id };
@@ -151,8 +153,9 @@ export interface BulkRequeue {
 }
 
 /** Has many notifications delivered again; `attempted` were found, `requeued` are pending now. */
-export const requeueMany = async (c: Context<HttpEnv>, { filter, limit, dryRun }: BulkRequeue) => {
+export const requeueMany = async (c: Context<HttpEnv>, { filter: asked, limit, dryRun }: BulkRequeue) => {
   const { ctx } = c.var;
+  const filter = { ...asked, orgId: orgOf(c, asked.orgId) };
   const { ids, requeued } = await audited(c, async (db) => {
     const found = (await stuckNotifications(db, filter, limit)).map(({ id }) => id);
     const done = dryRun ? [] : await requeueNotifications(db, found, ctx.now());
@@ -169,7 +172,8 @@ export const requeueMany = async (c: Context<HttpEnv>, { filter, limit, dryRun }
 export const notificationRoutes = () =>
   new Hono<HttpEnv>()
     .get('/v1/admin/notifications', route(listRoute), async (c) => {
-      const { limit, cursor, ...filter } = readQuery(c, listQuery);
+      const { limit, cursor, ...asked } = readQuery(c, listQuery);
+      const filter = { ...asked, orgId: orgOf(c, asked.orgId) };
       const before = placeOf(cursor);
       const { db } = c.var.ctx;
       const [stats, page] = await Promise.all([
@@ -181,7 +185,7 @@ export const notificationRoutes = () =>
     })
     .get('/v1/admin/notifications/:id', route(detailRoute), async (c) => {
       const { db } = c.var.ctx;
-      const notification = await findNotification(db, pathId(c));
+      const notification = visible(c, await findNotification(db, pathId(c)));
       if (notification === null) throw missing();
       return c.json({ notification, attempts: await attemptsOf(db, notification.id) });
     })

@@ -2,6 +2,9 @@ import type { Context } from 'hono';
 import { AppError } from '../errors.ts';
 import type { HttpEnv } from './env.ts';
 
+/** What an actor of one organisation is told that reaches for another. */
+export const otherOrg = 'Your access is bound to another organisation';
+
 /**
  * The organisation that a list is narrowed to: the one asked for, or the actor's own.
  *
@@ -11,7 +14,7 @@ export const orgOf = (c: Context<HttpEnv>, asked: string | undefined): string | 
   const own = c.var.actor.orgId;
   if (own === null) return asked;
   if (asked === undefined || asked === own) return own;
-  throw new AppError('forbidden', 'Your access is bound to another organisation');
+  throw new AppError('forbidden', otherOrg);
 };
 
 /** Whether the actor may see a thing of this organisation. */
