@@ -8,9 +8,9 @@ import { basePath, routedPath } from './base-path.ts';
 import { bullBoardRoutes } from './bull-board.ts';
 import { consoleRoutes } from './console/routes.tsx';
 import { customDomainRoutes } from './custom-domains.ts';
+import { deadLetterRoutes } from './dead-letters.ts';
 import { importRoutes } from './domain-import.ts';
 import { domainRoutes } from './domains.ts';
-import { deadLetterRoutes } from './dead-letters.ts';
 import type { HttpEnv } from './env.ts';
 import { eventRoutes } from './events.ts';
 import { healthRoutes, type Readiness } from './health.ts';
@@ -20,8 +20,8 @@ import { loginRoutes } from './login.ts';
 import { notificationRoutes } from './notifications.ts';
 import { openApiDocument } from './openapi-document.ts';
 import { onError, problemResponse } from './problem.ts';
-import { openToAll } from './rules.ts';
 import { replayRoutes } from './replays.ts';
+import { openToAll } from './rules.ts';
 import { sourceRoutes } from './sources.ts';
 
 /** The public app: ingest, the control plane's door, the admin API, health and the API's own description. */

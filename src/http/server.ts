@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAdaptorServer } from '@hono/node-server';
@@ -9,6 +9,9 @@ import type { HttpEnv } from './env.ts';
 const mostConnections = 10_000;
 // Long uploads pace themselves: their route ends them when nothing comes for a while.
 const streams = (url: string | undefined): boolean => /^\/v1\/[\w/]*\/import(?:\?|$)/.test(url ?? '');
+
+// They never end by themselves; their clients come back by themselves.
+const isEndless = (url: string | undefined): boolean => /\/console\/live(?:\?|$)/.test(url ?? '');
 
 export interface HttpServer {
   readonly port: number;
@@ -77,8 +80,12 @@ export const listen = async (app: Hono<HttpEnv>, options: ListenOptions): Promis
   const server = createAdaptorServer({ fetch: (request, env) => app.fetch(request, env), serverOptions }) as Server;
   server.maxConnections = mostConnections;
   let draining = false;
-  server.prependListener('request', (_request, response) => {
+  const endless = new Set<ServerResponse>();
+  server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
     if (draining) response.setHeader('Connection', 'close');
+    if (!isEndless(request.url)) return;
+    endless.add(response);
+    response.once('close', () => endless.delete(response));
   });
   const uploads = watchUploads(server, options.now, requestMs);
   await bind(server, options);
@@ -89,6 +96,7 @@ export const listen = async (app: Hono<HttpEnv>, options: ListenOptions): Promis
     port,
     drain: async (deadlineMs) => {
       draining = true;
+      for (const response of endless) response.destroy();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       const hangUp = setInterval(() => server.closeIdleConnections(), 50);
       await Promise.race([closed, sleep(deadlineMs, undefined, { ref: false })]);

@@ -1,16 +1,23 @@
-import { Hono } from 'hono';
-import { AppError } from '../../errors.ts';
+import { type Context, Hono } from 'hono';
+import { linkTo } from '../base-path.ts';
 import type { HttpEnv } from '../env.ts';
-import { page as signedInPage } from '../sessions.ts';
+import { openToAll } from '../rules.ts';
 import { assetRoutes } from './assets.ts';
 import { pageHeaders } from './headers.ts';
 import { liveRoutes } from './live.ts';
 import { errorPage } from './page.tsx';
 
-/** Every page of the console, its two files and its stream. Mount it before what else lives under `/console`. */
+const toConsole = (c: Context<HttpEnv>) =>
+  (c.req.header('accept') ?? '').includes('text/html') ? c.redirect(linkTo(c, '/console'), 303) : c.notFound();
+
+/** Every page of the console, its two files and its stream; each room of it brings its own routes. */
 export const consoleRoutes = () => {
   const pages = new Hono<HttpEnv>();
   pages.onError(errorPage);
   pages.route('/', liveRoutes());
-  return new Hono<HttpEnv>().use('/console/*', pageHeaders).route('/', assetRoutes()).route('/', pages);
+  return new Hono<HttpEnv>()
+    .get('/', openToAll(toConsole, 'It leads browsers to the console'))
+    .use('/console/*', pageHeaders)
+    .route('/', assetRoutes())
+    .route('/', pages);
 };

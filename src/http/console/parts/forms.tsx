@@ -281,6 +281,19 @@ export const PostButton: FC<PropsWithChildren<PostProps>> = ({ to, fields = {}, 
   </form>
 );
 
+/** Below a table with tick boxes: how many are ticked, and what can be done with them. The boxes belong to this form. */
+export const SelectionBar: FC<
+  PropsWithChildren<{ form: string; action: string; fields?: Readonly<Record<string, string>> }>
+> = ({ form, action, fields = {}, children }) => (
+  <form id={form} method="post" action={href(useView(), action)} class="selection" data-selection={form}>
+    {Object.entries(fields).map(([name, value]) => (
+      <input type="hidden" name={name} value={value} />
+    ))}
+    <span data-selected>Tick rows to choose some</span>
+    <span class="end">{children}</span>
+  </form>
+);
+
 /** The link to a list's export, with the filters of the page. */
 export const CsvLink: FC<{ to: string }> = ({ to }) => {
   const params = Object.fromEntries(useView().query);
