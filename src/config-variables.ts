@@ -252,8 +252,9 @@ export const variables = {
     about: 'Role of each group, comma list of group=role or group=role@organisation; without a match nobody gets in.',
   },
   CERT_AUDIT_SIGNING_SECRET: {
-    rule: secret,
-    about: 'Signs the checkpoints of the audit log; the same in all processes (`npm start` generates one).',
+    rule: signingSecrets,
+    about:
+      'Signs the checkpoints of the audit log; the same in all processes (`npm start` generates one). A comma list rotates.',
   },
   DOMAIN_VERIFY_STRICT: {
     rule: flag,

@@ -9,6 +9,9 @@ import { parseSourceKeys } from './source-keys.ts';
 /** Where generated secrets lie, one to a file, readable by their owner only. */
 export const secretsDir = (dataDir: string): string => path.resolve(dataDir, 'secrets');
 
+/** Name of the file with the secret that signs the checkpoints of the audit log. */
+export const auditSecretFile = 'audit-signing-secret';
+
 const generated = { source: 'local', cluster: 'dev' } as const;
 
 const secretFile = (dir: string, name: string): string => {
@@ -18,8 +21,8 @@ const secretFile = (dir: string, name: string): string => {
 };
 
 /**
- * For a first try without any token configured: generates an ingest token, a source key (`local:dev`) and a token per
- * role, keeps them in the data directory and uses them from then on. A configuration that names any of them is left alone.
+ * For a first try without any token configured: generates an ingest token, a source key (`local:dev`), a token per role and
+ * a secret that signs the audit log, keeps them in the data directory and uses them from then on. A configuration that names any of them is left alone.
  */
 export const withGeneratedCredentials = (config: Config): { config: Config; generatedIn: string | null } => {
   const { CERT_EVENT_INGEST_TOKEN: token, CERT_EVENT_SOURCE_KEYS: keys, CERT_ADMIN_TOKENS: tokens } = config;
@@ -40,6 +43,7 @@ export const withGeneratedCredentials = (config: Config): { config: Config; gene
           role,
           token: secretFile(dir, `${role}-token`),
         })),
+        CERT_AUDIT_SIGNING_SECRET: config.CERT_AUDIT_SIGNING_SECRET ?? [secretFile(dir, auditSecretFile)],
       }),
     };
   } catch (error) {
