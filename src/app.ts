@@ -15,6 +15,7 @@ import { ingestSink } from './http/ingest-sink.ts';
 import { renderMetrics } from './http/metrics-collect.ts';
 import { listen } from './http/server.ts';
 import { createMetrics } from './metrics.ts';
+import { recordActivity } from './processors/activity.ts';
 import { handlersFor } from './processors/index.ts';
 import { openWorkTools } from './processors/open-tools.ts';
 import { reconciler } from './processors/reconcile.ts';
@@ -43,6 +44,7 @@ const concurrency = { 'cert-events': 16, probes: 16, maintenance: 4 };
 /** Looks at a deployment and second looks have their minute: what is due is asked for at least this often. */
 const probeTickSeconds = 15;
 const ariTickSeconds = 60;
+const policyTickSeconds = 60;
 
 type Cleanup = () => Promise<unknown>;
 
@@ -114,6 +116,8 @@ const intervalsOf = ({ CERT_WORKER_INTERVAL_SECONDS: seconds }: Config): Interva
   'probe-sweep': 1000 * Math.min(seconds, probeTickSeconds),
   'ari-refresh': 1000 * Math.min(seconds, ariTickSeconds),
   'settle-domains': 1000 * Math.min(seconds, probeTickSeconds),
+  'dlq-policy': 1000 * Math.min(seconds, policyTickSeconds),
+  'self-watch': 1000 * Math.min(seconds, policyTickSeconds),
 });
 
 const txtResolver = (servers: readonly string[] | undefined): Ctx['resolveTxt'] => {
@@ -187,6 +191,8 @@ export const startApp = async (
       now,
       resolveTxt: txtResolver(config.NOTAFTER_DNS_SERVERS),
     };
+
+    cleanup.add('activity', 2000, recordActivity(ctx).stop);
 
     let guardian: Guardian | null = null;
     const readiness = readinessOf({ ctx, roles, guardian: () => guardian, stopping: () => stopping });

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { durationBounds, ingestBounds } from './lifecycle/activity.ts';
 
 const mostSources = 100;
 
@@ -12,8 +13,6 @@ const boundedLabel = () => {
   };
 };
 
-const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
-
 /** What the process sees pass by. */
 const pipeInstruments = (registers: Registry[]) => ({
   eventsReceived: new Counter({
@@ -25,13 +24,13 @@ const pipeInstruments = (registers: Registry[]) => ({
   ingestDuration: new Histogram({
     name: 'fdt_cert_ingest_duration_seconds',
     help: 'Time from a request for ingest to its answer',
-    buckets: seconds,
+    buckets: [...ingestBounds],
     registers,
   }),
   applyLatency: new Histogram({
     name: 'fdt_cert_event_apply_latency_seconds',
     help: 'Time from an event being committed to its being applied',
-    buckets: [...seconds, 30, 60, 300, 1800, 7200],
+    buckets: [...durationBounds],
     registers,
   }),
   eventTries: new Counter({
@@ -55,7 +54,7 @@ const pipeInstruments = (registers: Registry[]) => ({
     name: 'fdt_cert_probe_duration_seconds',
     help: 'Time of a connection to a served certificate, by depth of the look',
     labelNames: ['depth'] as const,
-    buckets: seconds,
+    buckets: [...ingestBounds],
     registers,
   }),
   logins: new Counter({
@@ -125,6 +124,26 @@ const stateGauges = (registers: Registry[]) => ({
   }),
 });
 
+/** What we see of our own work, read at each scrape. */
+const ownGauges = (registers: Registry[]) => ({
+  silentSources: new Gauge({
+    name: 'fdt_cert_sources_silent',
+    help: 'Sources silent for more than three times their usual interval, at least a day',
+    registers,
+  }),
+  failuresSpiking: new Gauge({
+    name: 'fdt_cert_event_failures_spiking',
+    help: '1 while far more tries of an error class fail than within the day before, else 0',
+    labelNames: ['error_class'] as const,
+    registers,
+  }),
+  replayLoops: new Gauge({
+    name: 'fdt_cert_replay_loop_events',
+    help: 'Events that were replayed three times or more and failed again',
+    registers,
+  }),
+});
+
 /** A counter whose value is in the database; it shows nothing before it was read, so that no restart looks like a rise. */
 const kept = <L extends string>(name: string, help: string, labelNames: readonly L[], registers: Registry[]) => {
   const counter = new Counter({ name, help, labelNames, registers });
@@ -151,6 +170,15 @@ const keptCounters = (registers: Registry[]) => {
         'fdt_cert_dlq_replayed_events_total',
         'Events replayed, by whom: person, bulk, policy or queue',
         ['by'],
+        registers,
+      ),
+    ] as const,
+    [
+      'fdt_cert_dlq_escalations_total',
+      kept<string>(
+        'fdt_cert_dlq_escalations_total',
+        'Kinds of dead letters that the policy told of because it will not replay them, by class',
+        ['class'],
         registers,
       ),
     ] as const,
@@ -205,11 +233,7 @@ export const createMetrics = () => {
     registry,
     sourceLabel: boundedLabel(),
     kept: keptCounters(registers),
-    silentSources: new Gauge({
-      name: 'fdt_cert_sources_silent',
-      help: 'Sources silent for more than three times their usual interval, at least a day',
-      registers,
-    }),
+    ...ownGauges(registers),
     ...pipeInstruments(registers),
     ...stateGauges(registers),
   };

@@ -7,6 +7,7 @@ export const counterNames = [
   'fdt_cert_runbook_triggers_total',
   'fdt_cert_runbook_trigger_failures_total',
   'fdt_cert_dlq_auto_replays_total',
+  'fdt_cert_dlq_escalations_total',
   'fdt_cert_dlq_replayed_events_total',
   'fdt_cert_replays_total',
   'fdt_cert_notifications_total',

@@ -18,31 +18,6 @@ export interface Gauges {
 }
 
 const hour = 3_600_000;
-const dayMs = 24 * hour;
-/** A source has a usual interval once it has sent this many events over at least a day. */
-const judgedFromEvents = 10;
-/** A source that has been silent for so long beyond its time is taken for gone. */
-const goneAfterMs = 30 * dayMs;
-
-/**
- * Sources that reported regularly and have been silent for more than three times their usual interval, at least a day. The
- * interval is the time from the first event that is kept to the last, over their number.
- */
-export const countSilentSources = async ({ sql: query }: Pick<Db, 'sql'>, now: number): Promise<number> => {
-  const [row] = await query<{ silent: number }[]>`
-    select count(*)::int as silent
-    from cert_sources s
-    cross join lateral (
-      select extract(epoch from s.last_seen_at - e.created_at) * 1000 as span
-      from certificate_lifecycle_events e where e.source = s.source order by e.id limit 1) first
-    cross join lateral (
-      select ${now}::float8 - extract(epoch from s.last_seen_at)::float8 * 1000 as quiet,
-        greatest(3 * first.span / (s.events_total - 1), ${dayMs}) as allowed) is_so
-    where s.events_total >= ${judgedFromEvents} and first.span >= ${dayMs}
-      and is_so.quiet > is_so.allowed and is_so.quiet <= is_so.allowed + ${goneAfterMs}`;
-  return row?.silent ?? 0;
-};
-
 const total = (column: SQL | typeof domainCounts.n | typeof eventCounts.n) =>
   sql`coalesce(sum(${column}), 0)`.mapWith(Number);
 

@@ -3,7 +3,7 @@ import type { AttentionFacts, Share, TroubledDomains, UnwellDrift } from '../lif
 import { spikesOf } from '../lifecycle/self-watch.ts';
 import { driftStates, type TlsStatus, tlsStatuses } from '../lifecycle/types.ts';
 import type { Db } from './client.ts';
-import { ms } from './epoch.ts';
+import { ms, msOf } from './epoch.ts';
 import { type Expiry, readExpiry } from './expiry.ts';
 import { readDay, readFailedTries, readRates } from './pipe-activity.ts';
 import { readReplayLoops, readSilentSources } from './self-watch.ts';
@@ -141,7 +141,7 @@ const readDeadLetters = async (db: Reader, { orgId }: OverviewScope) => {
 const readDeadNotices = async (db: Reader, { orgId }: OverviewScope): Promise<AttentionFacts['notices']> => {
   const { sql } = db;
   const rows = await sql<(Share & { since: number })[]>`
-    select channel as name, count(*)::int as count, ${ms(sql, 'min(created_at)')} as since
+    select channel as name, count(*)::int as count, ${msOf(sql, sql`min(created_at)`)} as since
     from certificate_notifications where status = 'dead' ${ofOrg(db, 'org_id', orgId)} group by 1 order by 2 desc, 1`;
   return {
     count: rows.reduce((sum, { count }) => sum + count, 0),

@@ -6,7 +6,7 @@ import {
   type SourceRhythm,
 } from '../lifecycle/self-watch.ts';
 import type { Db } from './client.ts';
-import { ms } from './epoch.ts';
+import { ms, msOf } from './epoch.ts';
 
 type Reader = Pick<Db, 'sql'>;
 
@@ -26,7 +26,7 @@ export const readSilentSources = async (db: Reader, now: number): Promise<Silent
 /** Events that fail again however often they are replayed. */
 export const readReplayLoops = async ({ sql }: Reader, orgId: string | null): Promise<ReplayLoops> => {
   const [row] = await sql<{ events: number; since: number | null }[]>`
-    select count(*)::int as events, ${ms(sql, 'min(failed_at)')} as since
+    select count(*)::int as events, ${msOf(sql, sql`min(failed_at)`)} as since
     from dead_letters where replays >= ${sql.unsafe(String(loopReplays))}
     ${orgId === null ? sql`` : sql`and org_id = ${orgId}`}`;
   return row ?? { events: 0, since: null };

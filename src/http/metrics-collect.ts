@@ -1,8 +1,11 @@
 import type { Ctx } from '../context.ts';
 import { readCounters } from '../db/counters.ts';
-import { countSilentSources, readGauges } from '../db/gauges.ts';
+import { readGauges } from '../db/gauges.ts';
+import { readFailedTries } from '../db/pipe-activity.ts';
+import { readReplayLoops, readSilentSources } from '../db/self-watch.ts';
 import { readSweeps } from '../db/sweeps.ts';
 import { messageOf } from '../errors.ts';
+import { spikeOf } from '../lifecycle/self-watch.ts';
 import { withinMs } from '../queues/bounded.ts';
 import { sortExposition } from './exposition.ts';
 
@@ -26,7 +29,10 @@ const refreshFromDatabase = async ({ db, metrics, config, now }: Ctx): Promise<v
   metrics.eventsFailed.set(gauges.eventsFailed);
   metrics.slaWarning.set(gauges.slaWarning);
   metrics.slaBreach.set(gauges.slaBreach);
-  metrics.silentSources.set(await countSilentSources(db, at));
+  metrics.silentSources.set((await readSilentSources(db, at)).length);
+  metrics.replayLoops.set((await readReplayLoops(db, null)).events);
+  for (const tries of await readFailedTries(db, at))
+    metrics.failuresSpiking.set({ error_class: tries.errorClass }, spikeOf(tries) === null ? 0 : 1);
   metrics.oldestPending.set((gauges.oldestPendingAt ?? 0) / 1000);
   metrics.generatedAt.set(at / 1000);
 };

@@ -1,12 +1,16 @@
 import type { EscalationClass } from './escalation.ts';
 import type { IncidentRoute } from './notice.ts';
+import type { ErrorClass } from './types.ts';
 
 /** Dead letters of one cause, as the policy judged them. */
 export interface PolicyGroup {
   readonly fingerprint: string;
   readonly pattern: string;
+  readonly errorClass: ErrorClass;
   readonly class: EscalationClass;
   readonly events: number;
+  /** When the first of them gave up, epoch ms. */
+  readonly since: number;
   /** Why they are left alone for now, or why they will not be replayed any more. */
   readonly reason: string;
 }

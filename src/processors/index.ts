@@ -1,13 +1,16 @@
 import type { Ctx } from '../context.ts';
 import { compactCounts } from '../db/compact.ts';
+import { forgetActivity } from '../db/pipe-activity.ts';
 import type { Handlers } from '../queues/catalog.ts';
 import { applyEvent } from './apply-event.ts';
 import { groupApplier } from './apply-group.ts';
 import { ariRefresh } from './ari-refresh.ts';
 import { deliverDue, deliverer, refreshAlerts } from './deliver.ts';
+import { dlqPolicy } from './dlq-policy.ts';
 import { probeDomains } from './probe-domains.ts';
 import { probeSweep } from './probe-sweep.ts';
 import { replayRunner } from './replay-run.ts';
+import { expiryCounter, selfWatch } from './self-watch.ts';
 import { settler } from './settle.ts';
 import type { WorkTools } from './tools.ts';
 
@@ -20,11 +23,15 @@ export const handlersFor = (ctx: Ctx, tools: WorkTools): Handlers => ({
   'ari-refresh': () => ariRefresh(ctx, tools.ari),
   'settle-domains': settler(ctx, tools),
   'replay-run': replayRunner(ctx, tools.stopping),
+  'dlq-policy': dlqPolicy(ctx, tools),
+  'self-watch': () => selfWatch(ctx, tools),
+  'count-expiry': () => expiryCounter(ctx),
   deliver: deliverer(ctx, tools),
   'deliver-due': deliverDue(ctx, tools),
   'refresh-alerts': () => refreshAlerts(ctx, tools),
   'compact-counts': async () => {
     await compactCounts(ctx.db);
+    await forgetActivity(ctx.db, ctx.now());
     return { kind: 'done' };
   },
 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { countSilentSources, readGauges } from '../../src/db/gauges.ts';
+import { readGauges } from '../../src/db/gauges.ts';
+import { readSilentSources } from '../../src/db/self-watch.ts';
 import { certSources, customDomains, events } from '../../src/db/schema.ts';
 import { renderMetrics } from '../../src/http/metrics-collect.ts';
 import { tlsStatuses } from '../../src/lifecycle/types.ts';
@@ -124,7 +125,7 @@ describe('gauges', () => {
         .insert(certSources)
         .values({ source, cluster_id: '', events_total, last_seen_at: new Date(now - last * day) });
     }
-    expect(await countSilentSources(api.db, now)).toBe(1);
-    expect(await countSilentSources(api.db, now + 8 * day)).toBe(3);
+    expect(await readSilentSources(api.db, now)).toHaveLength(1);
+    expect(await readSilentSources(api.db, now + 8 * day)).toHaveLength(3);
   });
 });

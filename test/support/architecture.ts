@@ -27,7 +27,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'config-variables': ['config-rules', 'errors'],
   'source-keys': ['lifecycle', 'errors'],
   context: ['config', 'db', 'queues', 'metrics'],
-  metrics: ['errors'],
+  metrics: ['lifecycle', 'errors'],
   errors: [],
 };
 
