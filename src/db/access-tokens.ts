@@ -1,7 +1,7 @@
 import type { Role } from '../lifecycle/access.ts';
 import type { Db } from './client.ts';
-import { and, desc, eq, getTableColumns, isNull, lt, type SQL } from './drizzle.ts';
-import { accessTokens } from './schema-access.ts';
+import { and, desc, eq, getTableColumns, isNull, lt, type SQL, sql } from './drizzle.ts';
+import { accessTokens, consoleSessions } from './schema-access.ts';
 
 const { hash: _hash, ...columns } = getTableColumns(accessTokens);
 
@@ -65,12 +65,34 @@ export const listTokens = async (
   return { tokens: page, next: rows.length > limit ? (page.at(-1)?.id ?? null) : null };
 };
 
+/** Whether a live token of this organisation has this name. */
+export const hasLiveName = async (
+  { orm }: Pick<Db, 'orm'>,
+  { name, orgId, now }: { readonly name: string; readonly orgId: string | null; readonly now: number },
+): Promise<boolean> => {
+  const same = await orm
+    .select(columns)
+    .from(accessTokens)
+    .where(
+      and(
+        eq(accessTokens.name, name),
+        orgId === null ? isNull(accessTokens.org_id) : eq(accessTokens.org_id, orgId),
+        isNull(accessTokens.revoked_at),
+      ),
+    );
+  return same.some((token) => isLive(token, now));
+};
+
 /** `unchanged`: it was revoked before. */
 export type Revoked =
   | { readonly kind: 'revoked' | 'unchanged'; readonly token: AccessToken }
   | { readonly kind: 'missing' };
 
-/** Revokes a token; of two who do so at once the first is recorded. `within` narrows which tokens there are. */
+/**
+ * Revokes a token and ends the sessions that were opened with it; of two who do so at once the first is recorded.
+ *
+ * @param orgId the one organisation whose tokens there are for the caller; null for all
+ */
 export const revokeToken = async (
   { orm }: Pick<Db, 'orm'>,
   { id, actor, now, orgId }: { id: string; actor: string; now: number; orgId: string | null },
@@ -84,7 +106,14 @@ export const revokeToken = async (
     .set({ revoked_at: new Date(now), revoked_by: actor })
     .where(and(named, isNull(accessTokens.revoked_at)))
     .returning(columns);
-  if (token !== undefined) return { kind: 'revoked', token };
+  if (token !== undefined) {
+    const same = sql`${consoleSessions.token_hash} = (select hash from ${accessTokens} where id = ${id})`;
+    await orm
+      .update(consoleSessions)
+      .set({ revoked_at: new Date(now) })
+      .where(and(same, isNull(consoleSessions.revoked_at)));
+    return { kind: 'revoked', token };
+  }
   const [present] = await orm.select(columns).from(accessTokens).where(named);
   return present === undefined ? { kind: 'missing' } : { kind: 'unchanged', token: present };
 };

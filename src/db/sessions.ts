@@ -55,7 +55,8 @@ export interface SessionFilter {
   readonly id?: string | undefined;
   readonly actor?: string | undefined;
   readonly via?: 'token' | 'oidc' | undefined;
-  readonly orgId?: string | undefined;
+  /** null: only those that see all organisations. */
+  readonly orgId?: string | null | undefined;
 }
 
 /** The end of the idle time: sessions seen last before this are over (epoch ms). */
@@ -72,7 +73,11 @@ const live = ({ id, actor, via, orgId }: SessionFilter, { now, idleMs }: At): SQ
     id === undefined ? undefined : eq(consoleSessions.id, id),
     actor === undefined ? undefined : eq(consoleSessions.actor, actor),
     via === undefined ? undefined : eq(consoleSessions.via, via),
-    orgId === undefined ? undefined : eq(consoleSessions.org_id, orgId),
+    orgId === undefined
+      ? undefined
+      : orgId === null
+        ? isNull(consoleSessions.org_id)
+        : eq(consoleSessions.org_id, orgId),
   );
 
 const mostSessions = 500;

@@ -22,7 +22,9 @@ import { openApiDocument } from './openapi-document.ts';
 import { onError, problemResponse } from './problem.ts';
 import { replayRoutes } from './replays.ts';
 import { openToAll } from './rules.ts';
+import { sessionRoutes } from './session-routes.ts';
 import { sourceRoutes } from './sources.ts';
+import { tokenRoutes } from './tokens.ts';
 
 /** The public app: ingest, the control plane's door, the admin API, health and the API's own description. */
 export const createApp = (ctx: Ctx, sink: IngestSink, readiness: () => Promise<Readiness>) => {
@@ -52,6 +54,8 @@ export const createApp = (ctx: Ctx, sink: IngestSink, readiness: () => Promise<R
     .route('/', notificationRoutes())
     .route('/', sourceRoutes())
     .route('/', consoleRoutes())
+    .route('/', tokenRoutes())
+    .route('/', sessionRoutes())
     .route('/', loginRoutes())
     .route('/', bullBoardRoutes());
   let document: ReturnType<typeof openApiDocument> | null = null;

@@ -37,6 +37,17 @@ export const queryTime = v.pipe(
   v.metadata({ description: 'RFC 3339 time or epoch milliseconds' }),
 );
 
+/** An RFC 3339 time or epoch milliseconds in a body; becomes epoch milliseconds. */
+export const bodyTime = v.pipe(
+  v.union([v.string(), v.number()], 'must be an RFC 3339 time or epoch milliseconds'),
+  v.rawTransform<string | number, number>(({ dataset, addIssue, NEVER }) => {
+    const epoch = parseTime(dataset.value);
+    if (epoch !== null) return epoch;
+    addIssue({ message: 'must be an RFC 3339 time or epoch milliseconds' });
+    return NEVER;
+  }),
+);
+
 /** A host name, as a query parameter; becomes the form in which names are kept. */
 export const queryDomain = v.pipe(
   v.string(),

@@ -14,10 +14,9 @@ import {
 import { notificationStatuses, type NotificationStatus } from '../db/schema-served.ts';
 import { AppError } from '../errors.ts';
 import { noticeClasses } from '../lifecycle/notice.ts';
-import { parseTime } from '../lifecycle/time.ts';
 import { audited } from './audited.ts';
 import type { HttpEnv } from './env.ts';
-import { filterText, pathId, queryDomain, queryTime, strictBody, strictQuery } from './filters.ts';
+import { bodyTime, filterText, pathId, queryDomain, queryTime, strictBody, strictQuery } from './filters.ts';
 import { check, decodeCursor, encodeCursor, queryLimit, readJson, readQuery } from './input.ts';
 import { bulkRequeueAnswer, notificationDetail, notificationList, requeueAnswer } from './notification-answers.ts';
 import { route } from './route.ts';
@@ -42,16 +41,6 @@ const listQuery = strictQuery({
   limit: queryLimit(500, 200),
   cursor: v.optional(filterText(200)),
 });
-
-const bodyTime = v.pipe(
-  v.union([v.string(), v.number()], 'must be an RFC 3339 time or epoch milliseconds'),
-  v.rawTransform<string | number, number>(({ dataset, addIssue, NEVER }) => {
-    const epoch = parseTime(dataset.value);
-    if (epoch !== null) return epoch;
-    addIssue({ message: 'must be an RFC 3339 time or epoch milliseconds' });
-    return NEVER;
-  }),
-);
 
 const bulkBody = strictBody({
   ...common,

@@ -22,7 +22,11 @@ export const problemResponse = (c: Context<HttpEnv>, error: AppError): Response 
 export const onError = (thrown: unknown, c: Context<HttpEnv>): Response => {
   const error = asUnavailable(thrown);
   if (error instanceof AppError) return problemResponse(c, error);
-  c.var.ctx.log.error({ err: thrown, path: c.req.routePath }, 'request failed');
+  const { ctx, requestId } = c.var;
+  ctx.log.error(
+    { err: thrown, path: c.req.routePath, ...(requestId !== undefined && { requestId }) },
+    'request failed',
+  );
   return problemResponse(
     c,
     new AppError('internal', 'The request failed through a fault of the server; it is in the log'),

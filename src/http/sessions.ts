@@ -128,7 +128,8 @@ export const closeSessions = (c: Context<HttpEnv>, filter: SessionFilter): Promi
 export const signOff = async (c: Context<HttpEnv>, { everywhere }: { readonly everywhere: boolean }): Promise<void> => {
   const { actor, session } = c.var;
   if (session === undefined) throw new AppError('unauthorized', 'Sign in to the console');
-  await closeSessions(c, everywhere ? { actor: actor.name, via: session.via } : { id: session.id });
+  const own = { actor: actor.name, via: session.via, orgId: actor.orgId };
+  await closeSessions(c, everywhere ? own : { id: session.id });
   setCookie(c, cookieName, '', { ...cookie, maxAge: 0 });
 };
 
