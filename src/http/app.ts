@@ -4,6 +4,7 @@ import { requestId } from 'hono/request-id';
 import { getPath } from 'hono/utils/url';
 import type { Ctx } from '../context.ts';
 import { AppError } from '../errors.ts';
+import { auditRoutes } from './audit.ts';
 import { basePath, routedPath } from './base-path.ts';
 import { bullBoardRoutes } from './bull-board.ts';
 import { consoleRoutes } from './console/routes.tsx';
@@ -53,6 +54,7 @@ export const createApp = (ctx: Ctx, sink: IngestSink, readiness: () => Promise<R
     .route('/', incidentRoutes())
     .route('/', notificationRoutes())
     .route('/', sourceRoutes())
+    .route('/', auditRoutes())
     .route('/', consoleRoutes())
     .route('/', tokenRoutes())
     .route('/', sessionRoutes())
