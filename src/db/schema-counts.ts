@@ -86,8 +86,13 @@ export const domainClocks = pgTable(
     look_due_at: timestamp('look_due_at', { withTimezone: true, mode: 'date', precision: 3 }),
     probe_due_at: timestamp('probe_due_at', { withTimezone: true, mode: 'date', precision: 3 }),
     ari_due_at: timestamp('ari_due_at', { withTimezone: true, mode: 'date', precision: 3 }),
+    /** When the certificate ends that the domain's row shows. */
+    ends_at: timestamp('ends_at', { withTimezone: true, mode: 'date', precision: 3 }),
   },
   (t) => [
+    index('domain_clocks_end')
+      .on(t.ends_at, t.domain_id)
+      .where(sql`${t.ends_at} is not null`),
     index('domain_clocks_renewal').on(t.renewal_due_at),
     index('domain_clocks_look').on(t.look_due_at),
     index('domain_clocks_probe').on(t.probe_due_at),
