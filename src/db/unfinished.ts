@@ -54,6 +54,13 @@ export async function* unfinished(
   }
 }
 
+/** Dead letters that are older than `before` (epoch ms). */
+export const deadBefore = async ({ sql }: Db, before: number): Promise<number> => {
+  const [row] = await sql<{ n: number }[]>`
+    select count(*)::int as n from dead_letters where failed_at < to_timestamp(${before} / 1000.0)`;
+  return row?.n ?? 0;
+};
+
 /** Moves events whose group's job is gone into a new group; those applied meanwhile stay out. Returns the ones moved. */
 export const regroup = async ({ sql }: Db, ids: readonly string[], groupId: string): Promise<string[]> => {
   const rows = await sql<{ id: string }[]>`

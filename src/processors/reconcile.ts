@@ -1,7 +1,15 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Ctx } from '../context.ts';
 import { reopenRegistered } from '../db/reopen.ts';
-import { exclusively, fromTheStart, regroup, type Unfinished, unfinished } from '../db/unfinished.ts';
+import {
+  deadBefore,
+  exclusively,
+  fromTheStart,
+  regroup,
+  type Touched,
+  type Unfinished,
+  unfinished,
+} from '../db/unfinished.ts';
 import { eventJobId } from '../queues/job-id.ts';
 import type { EventJob } from '../queues/queues.ts';
 
@@ -13,6 +21,8 @@ const jobsAtOnce = 1000;
 // A walk over a long backlog is made in parts, so that it takes no more than a share of the database and of the time in which
 // a store that has lost everything waits for its turn.
 const calmWalkMs = 2000;
+// Where counts do not tell of it, a dead letter that somebody took out of the queue is shown again by a slow round of all.
+const roundEveryMs = 60_000;
 
 const chunks = <T>(items: readonly T[], size: number): T[][] =>
   Array.from({ length: Math.ceil(items.length / size) }, (_, index) => items.slice(index * size, (index + 1) * size));
@@ -83,6 +93,31 @@ const reopenLeft = async (ctx: Ctx, before: number): Promise<number> => {
   }
 };
 
+/** Whether jobs of dead letters are missing from the failed set: somebody cleaned it, or took some out. */
+const someUnshown = async (ctx: Ctx, before: number): Promise<boolean> => {
+  const dead = await deadBefore(ctx.db, before);
+  if (dead === 0) return false;
+  const depths = await ctx.queues.depths();
+  const shown = depths.find(({ queue, state }) => queue === 'cert-events' && state === 'failed');
+  return dead > (shown?.jobs ?? 0);
+};
+
+/** Shows dead letters that were last touched in this time in the failed set, where their jobs are not there yet. */
+const showDead = async (ctx: Ctx, touched: Touched): Promise<void> => {
+  for await (const { events } of unfinished(ctx.db, 'failed', touched)) {
+    if (events.length > 0) await requeueSingles(ctx, events, true);
+  }
+};
+
+/** Shows one page of all dead letters; resolves to where the next one begins. */
+const showPage = async (ctx: Ctx, before: number, after: string): Promise<string> => {
+  for await (const { last, events } of unfinished(ctx.db, 'failed', { from: 0, before }, after)) {
+    if (events.length > 0) await requeueSingles(ctx, events, true);
+    return last;
+  }
+  return fromTheStart;
+};
+
 export interface Reconciled {
   readonly requeued: number;
   readonly ms: number;
@@ -90,7 +125,8 @@ export interface Reconciled {
 
 /**
  * Queues again whatever the ledger says is unfinished and no queue carries. Complete: it walks all pending events, a long
- * backlog in several calls. Dead letters, whose jobs only show them, are gone through from where this process was the last time.
+ * backlog in several calls. Dead letters, whose jobs only show them, are gone through from where this process was the last time,
+ * all of them when the failed set holds too few, and page by page besides.
  *
  * Its argument: the queue's store may have lost anything, so that events of any age count and all dead letters are shown
  * again. It resolves to null when another process is at it.
@@ -98,6 +134,7 @@ export interface Reconciled {
 export const reconciler = (ctx: Ctx): ((doubtful: boolean) => Promise<Reconciled | null>) => {
   let shownUntil = ctx.now() - firstLookBackMs;
   let resumeAfter = fromTheStart;
+  let round = { after: fromTheStart, at: ctx.now() };
   return (doubtful) =>
     exclusively(ctx.db, async () => {
       const started = ctx.now();
@@ -107,10 +144,9 @@ export const reconciler = (ctx: Ctx): ((doubtful: boolean) => Promise<Reconciled
       const walked = await requeuePending(ctx, { before, after, until });
       requeued += walked.requeued;
       resumeAfter = walked.after;
-      const given = { from: doubtful ? 0 : shownUntil, before };
-      for await (const { events } of unfinished(ctx.db, 'failed', given)) {
-        if (events.length > 0) await requeueSingles(ctx, events, true);
-      }
+      const all = doubtful || (await someUnshown(ctx, before));
+      await showDead(ctx, { from: all ? 0 : shownUntil, before });
+      if (started - round.at >= roundEveryMs) round = { after: await showPage(ctx, before, round.after), at: started };
       shownUntil = started - graceMs;
       if (requeued > 0) ctx.metrics.reconciled.inc(requeued);
       return { requeued, ms: ctx.now() - started };
