@@ -37,6 +37,10 @@ interface Watch {
   reachableSince: number | null;
   badSetup: string | null;
   readonly recreated: Map<QueueName, number>;
+  /** Queues that an operator keeps from moving. */
+  paused: ReadonlySet<QueueName>;
+  /** When each queue that was paused could last be seen so. */
+  readonly pausedAt: Map<QueueName, number>;
 }
 
 /** Notices a store that has gone, come back or forgotten; what may be forgotten is queued again before it counts as known. */
@@ -63,15 +67,25 @@ const watchSetup = async (watch: Watch, { store, queues }: GuardianOptions): Pro
   }
 };
 
-const deafQueues = ({ reachableSince }: Watch, { workers, now }: GuardianOptions): QueueName[] => {
+const deafQueues = ({ reachableSince, pausedAt }: Watch, { workers, now }: GuardianOptions): QueueName[] => {
   if (reachableSince === null || now() - reachableSince < deafAfterMs) return [];
   const progress = workers.progress();
-  return queueNames.filter((queue) => now() - (progress.get(queue) ?? now()) > deafAfterMs);
+  // A queue that was paused has its time to move again.
+  const movedAt = (queue: QueueName): number => Math.max(progress.get(queue) ?? now(), pausedAt.get(queue) ?? 0);
+  return queueNames.filter((queue) => now() - movedAt(queue) > deafAfterMs);
+};
+
+const watchPauses = async (watch: Watch, { queues, now }: GuardianOptions): Promise<void> => {
+  const paused = queues.paused();
+  if ((await withinMs(paused, answerMs)) !== 'done') return;
+  watch.paused = await paused;
+  for (const queue of watch.paused) watch.pausedAt.set(queue, now());
 };
 
 const sendCanaries = async (watch: Watch, options: GuardianOptions): Promise<void> => {
   const { queues, workers, id, now, onDeaf } = options;
   if (watch.reachableSince === null) return;
+  await watchPauses(watch, options);
   for (const queue of queueNames) await withinMs(queues.canary(queue, id), answerMs);
   for (const queue of deafQueues(watch, options)) {
     const age = now() - (watch.recreated.get(queue) ?? Number.NEGATIVE_INFINITY);
@@ -99,7 +113,13 @@ const pause = (ms: number, signal: AbortSignal): Promise<unknown> =>
 export const startGuardian = (options: GuardianOptions): Guardian => {
   const stopping = new AbortController();
   const { signal } = stopping;
-  const watch: Watch = { reachableSince: null, badSetup: null, recreated: new Map() };
+  const watch: Watch = {
+    reachableSince: null,
+    badSetup: null,
+    recreated: new Map(),
+    paused: new Set(),
+    pausedAt: new Map(),
+  };
   const every = async (ms: number, what: string, task: () => Promise<void>): Promise<void> => {
     while (!signal.aborted) {
       await task().catch((error: unknown) => options.onError(error, what));
@@ -116,6 +136,7 @@ export const startGuardian = (options: GuardianOptions): Guardian => {
     faults: () => [
       ...(watch.reachableSince === null ? [`${options.store.backend} does not answer`] : []),
       ...(watch.badSetup === null ? [] : [watch.badSetup]),
+      ...[...watch.paused].map((queue) => `${queue} is paused`),
       ...deafQueues(watch, options).map((queue) => `the worker of ${queue} is deaf`),
     ],
     stop: async () => {

@@ -43,6 +43,8 @@ const schedule = async (at: (name: QueueName) => Promise<JobQueue>, intervals: I
 export interface OpenQueues extends Queues {
   /** Makes every schedule of the catalog anew. */
   readonly schedule: () => Promise<void>;
+  /** Queues that an operator has paused. */
+  readonly paused: () => Promise<ReadonlySet<QueueName>>;
   /** Asks for a sign of life: a job that any worker of the queue answers by running it. */
   readonly canary: (queue: QueueName, from: string) => Promise<void>;
 }
@@ -136,6 +138,10 @@ export const openQueues = (store: Store, maxRetries: number, intervals: Interval
       await store.memory();
     },
     schedule: () => schedule(at, intervals),
+    paused: async () => {
+      const states = await Promise.all(queueNames.map(async (name) => (await at(name)).isPaused()));
+      return new Set(queueNames.filter((_, index) => states[index] === true));
+    },
     canary: async (name, from) => {
       const queue = await at(name);
       await queue.add('canary', {}, { jobId: `canary-${from}`, removeOnComplete: true, removeOnFail: true });
