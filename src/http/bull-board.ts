@@ -81,12 +81,11 @@ const nothing = async (c: Context<BoardEnv>): Promise<Response> => {
   return c.json(refusal(404, 'ERRORS.QUEUE_NOT_FOUND', 'There is nothing at this path').body, 404);
 };
 
-const uiConfig = (ctx: Ctx, prefix: string) => ({
+const uiConfig = (prefix: string) => ({
   boardTitle: 'notafter queues',
   miscLinks: [{ text: 'Back to the console', url: `${prefix}/console` }],
   hideDocsLink: true,
   showMetrics: false,
-  showWorkers: ctx.queues.backend === 'redis',
   locale: { lng: 'en-US' },
 });
 
@@ -96,7 +95,7 @@ const openBoard = (ctx: Ctx, readOnly: boolean): Board => {
   const at = prefix + home;
   const queues = ctx.queues.board({ readOnly, eventUrl: (id) => `${prefix}/console/events/${id}` });
   const server = new HonoAdapter(serveStatic).setBasePath(at);
-  createBullBoard({ queues, serverAdapter: server, options: { uiConfig: uiConfig(ctx, prefix) } });
+  createBullBoard({ queues, serverAdapter: server, options: { uiConfig: uiConfig(prefix) } });
   server.setErrorHandler((error) => {
     ctx.log.warn({ why: messageOf(error) }, 'Bull Board could not do it');
     return {

@@ -5,7 +5,6 @@ import { jobsOf, type QueueName } from './catalog.ts';
 import type { StoredJob } from './store.ts';
 
 const longestError = 300;
-const longestName = 80;
 const withCredentials = /(?<=:\/\/)[^\s/@]+@/g;
 
 /** The event that a job carries alone. */
@@ -82,7 +81,8 @@ export class BoardJob implements QueueJob {
     const job = this.#job;
     return {
       id: job.id ?? null,
-      name: displayText(job.name, longestName),
+      // A name that is not ours may be anything.
+      name: this.#rule === undefined ? 'unknown' : job.name,
       progress: 0,
       attemptsMade: job.attemptsMade,
       attemptsStarted: job.attemptsStarted,
@@ -100,8 +100,12 @@ export class BoardJob implements QueueJob {
     };
   }
 
+  get #rule() {
+    return jobsOf(this.#queue).get(this.#job.name);
+  }
+
   #data(): unknown {
-    const rule = jobsOf(this.#queue).get(this.#job.name);
+    const rule = this.#rule;
     const parsed = rule === undefined ? null : v.safeParse(rule.payload, this.#job.data);
     return parsed?.success === true ? parsed.output : {};
   }

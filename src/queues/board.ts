@@ -6,6 +6,8 @@ import type {
   JobCounts,
   JobStatus,
   ObliterateOptions,
+  QueueAdapterOptions,
+  QueueJobJson,
   QueueMetrics,
   QueueWorker,
   RedisStats,
@@ -31,13 +33,14 @@ export interface BoardSettings {
   readonly eventUrl: (id: string) => string;
 }
 
-const eventLink =
-  (eventUrl: BoardSettings['eventUrl']) =>
-  ({ id, name }: { id?: string | number | null | undefined; name: string }): ExternalJobUrl => {
-    const eventId = name === 'apply-event' ? String(id).replace(/-\d+$/, '') : null;
-    // The package shows the link only where it has an address.
-    return eventId === null ? { href: '' } : { href: eventUrl(eventId), displayText: 'Event' };
-  };
+type JobLink = NonNullable<QueueAdapterOptions['externalJobUrl']>;
+
+const eventLink = (eventUrl: BoardSettings['eventUrl']): JobLink => {
+  const link = ({ id, name }: QueueJobJson): ExternalJobUrl | undefined =>
+    name === 'apply-event' ? { href: eventUrl(String(id).replace(/-\d+$/, '')), displayText: 'Event' } : undefined;
+  // The package hands on what it is given, and its page shows no link where that is nothing.
+  return link as JobLink;
+};
 
 const never = (what: string): Promise<never> => Promise.reject(new Error(`${what} is not done here`));
 
