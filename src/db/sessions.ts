@@ -88,7 +88,7 @@ export const listSessions = ({ orm }: Db, filter: SessionFilter, at: At): Promis
     .select(shown)
     .from(consoleSessions)
     .where(live(filter, at))
-    .orderBy(desc(consoleSessions.created_at))
+    .orderBy(desc(consoleSessions.created_at), desc(consoleSessions.id))
     .limit(mostSessions);
 
 /** Ends sessions that are not over yet. @returns those that this call ended. */

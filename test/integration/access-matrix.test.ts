@@ -91,6 +91,7 @@ describe('the routes of the program', () => {
       .map(({ method, path }) => `${method} ${path}`)
       .filter((name) => !/\/console\/assets\//.test(name));
     expect(names.toSorted()).toEqual([
+      'GET /',
       'GET /console/login',
       'GET /livez',
       'GET /openapi.json',
