@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { demoCommand } from './cli/demo.ts';
 import { dlqCommand } from './cli/dlq.ts';
+import { withPolicy } from './cli/dlq-policy.ts';
 import { doctorCommand } from './cli/doctor.ts';
 import { domainsCommand } from './cli/domains.ts';
 import { emitCommand } from './cli/emit.ts';
@@ -11,6 +12,7 @@ import { firstEventCommand } from './cli/first-event.ts';
 import { terminalOf } from './cli/io.ts';
 import { commandEnv } from './cli/local-secrets.ts';
 import { notificationsCommand } from './cli/notifications.ts';
+import { overviewCommand } from './cli/overview.ts';
 import { environment } from './config.ts';
 import { ConfigError, messageOf, StartError } from './errors.ts';
 
@@ -77,9 +79,10 @@ const commands = [
   firstEventCommand,
   demoCommand,
   doctorCommand,
+  overviewCommand,
   domainsCommand,
   eventsCommand,
-  dlqCommand,
+  withPolicy(dlqCommand),
   notificationsCommand,
   emitCommand,
 ];

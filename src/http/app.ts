@@ -20,6 +20,7 @@ import { type IngestSink, ingestRoutes } from './ingest.ts';
 import { loginRoutes } from './login.ts';
 import { notificationRoutes } from './notifications.ts';
 import { openApiDocument } from './openapi-document.ts';
+import { overviewRoutes } from './overview.ts';
 import { onError, problemResponse } from './problem.ts';
 import { replayRoutes } from './replays.ts';
 import { openToAll } from './rules.ts';
@@ -54,6 +55,7 @@ export const createApp = (ctx: Ctx, sink: IngestSink, readiness: () => Promise<R
     .route('/', incidentRoutes())
     .route('/', notificationRoutes())
     .route('/', sourceRoutes())
+    .route('/', overviewRoutes())
     .route('/', auditRoutes())
     .route('/', consoleRoutes())
     .route('/', tokenRoutes())

@@ -4,7 +4,7 @@ import { readCounters } from '../../src/db/counters.ts';
 import { readPolicyReport } from '../../src/db/policy.ts';
 import { customDomains, events } from '../../src/db/schema.ts';
 import { errorFingerprint } from '../../src/lifecycle/error-pattern.ts';
-import type { Routing } from '../../src/lifecycle/notify-routes.ts';
+import type { ChannelTraits, Routing } from '../../src/lifecycle/notify-routes.ts';
 import { dlqPolicy } from '../../src/processors/dlq-policy.ts';
 import type { WorkTools } from '../../src/processors/tools.ts';
 import { createTestApi, domainOf, eventOf, type TestApi } from '../support/api.ts';
@@ -17,8 +17,8 @@ let api: TestApi;
 let tools: Pick<WorkTools, 'notify'>;
 beforeAll(async () => {
   api = await createTestApi([], start);
-  const channel = { kinds: ['alert'], resolves: true } as const;
-  const runbook = { kinds: ['runbook'], resolves: false } as const;
+  const channel: ChannelTraits = { kinds: ['alert'], resolves: true };
+  const runbook: ChannelTraits = { kinds: ['runbook'], resolves: false };
   const routing: Routing = {
     channels: new Map([
       ['chat', channel],
