@@ -215,7 +215,7 @@ const loopItem = ({ loops: { events, since } }: AttentionFacts): AttentionItem[]
         {
           kind: 'replay_loop',
           severity: 'warning',
-          title: `${many(events, 'event fails', 'events fail')} again however often they are replayed`,
+          title: `${many(events, 'event fails', 'events fail')} again however often ${events === 1 ? 'it is' : 'they are'} replayed`,
           detail: 'Replayed three times or more. Mend the cause before the next replay.',
           count: events,
           since,
