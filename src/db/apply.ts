@@ -3,6 +3,7 @@ import type { CurrentIncident } from '../lifecycle/incidents.ts';
 import type { EventStatus, LedgerEvent } from '../lifecycle/types.ts';
 import type { Db, Tx } from './client.ts';
 import { ms } from './epoch.ts';
+import { lockedColumns, lockedDomain, type LockedRow } from './locked-domain.ts';
 
 /** Which events a run may touch: a group only those that have not left it, a single job only its own generation. */
 export type ApplyScope =
@@ -30,30 +31,7 @@ const eventColumns = (tx: Tx) => tx`
   ${ms(tx, 'e.not_after')} as "notAfter", ${ms(tx, 'e.renewal_due_at')} as "renewalDueAt", e.reason,
   e.callback_class as "callbackClass", e.callback_action as "callbackAction", e.callback_attempt as "callbackAttempt"`;
 
-/** A domain as the core takes it, from a row of `custom_domains d`; shared by all that decide under its lock. */
-export const lockedColumns = (tx: Tx) => tx`
-  d.id, d.domain, d.org_id as "orgId",
-  json_build_object('tlsMode', d.tls_mode, 'routed', d.target_tunnel_id is not null, 'verified', d.verified,
-    'failurePolicy', d.cert_failure_policy, 'expiryWarnPercent', d.expiry_warn_percent) as settings,
-  json_build_object(
-    'lastEventId', d.cert_last_event_id, 'lastEventType', d.cert_last_event_type, 'lastEventAt', ${ms(tx, 'd.cert_last_event_at')},
-    'certificateRef', case when not d.certificate_filled then d.certificate_ref end,
-    'notBefore', case when not d.certificate_filled then ${ms(tx, 'd.tls_not_before')} end,
-    'notAfter', case when not d.certificate_filled then ${ms(tx, 'd.tls_not_after')} end,
-    'renewalDueAt', ${ms(tx, 'd.cert_renewal_due_at')}, 'dueCurrent', d.cert_due_current,
-    'lastSuccessAt', ${ms(tx, 'd.cert_last_success_at')}, 'error', d.cert_last_error,
-    'failureCount', d.cert_failure_count, 'lastFailureAt', ${ms(tx, 'd.cert_last_failure_at')}) as state,
-  json_build_object('certificateRef', d.observed_certificate_ref, 'notBefore', ${ms(tx, 'd.observed_not_before')},
-    'notAfter', ${ms(tx, 'd.observed_not_after')}, 'fault', d.tls_fault, 'faultError', d.tls_fault_error,
-    'checkedAt', ${ms(tx, 'd.tls_last_checked_at')},
-    'filled', case when d.certificate_filled then json_build_object('ref', d.certificate_ref,
-      'notBefore', ${ms(tx, 'd.tls_not_before')}, 'notAfter', ${ms(tx, 'd.tls_not_after')}) end) as served,
-  case when d.ari_window_end is not null then
-    json_build_object('certificateRef', d.ari_certificate_ref, 'endsAt', ${ms(tx, 'd.ari_window_end')}) end as window,
-  json_build_object('tlsStatus', d.tls_status, 'alerting', d.alerting, 'lookDueAt', ${ms(tx, 'd.look_due_at')}, 'probeDueAt', ${ms(tx, 'd.probe_due_at')},
-    'probeChecks', d.probe_checks) as clocks`;
-
-const lockDomains = (tx: Tx, scope: ApplyScope) => tx<LockedDomain[]>`
+const lockDomains = (tx: Tx, scope: ApplyScope) => tx<LockedRow[]>`
   select ${lockedColumns(tx)}
   from custom_domains d
   where d.domain = any(${namesOf(tx, scope)})
@@ -90,7 +68,7 @@ export const loadForApply = async (tx: Tx, scope: ApplyScope): Promise<Loaded> =
   ]);
   const incidents = new Map<string, CurrentIncident[]>();
   for (const row of incidentRows) incidents.set(row.domain, [...(incidents.get(row.domain) ?? []), row]);
-  return { domains, events, incidents };
+  return { domains: domains.map(lockedDomain), events, incidents };
 };
 
 // How far back a success that says all is looked for among the domain's rows, and by how much an event's own time may be

@@ -1,7 +1,8 @@
 import type { LockedDomain } from '../lifecycle/decide.ts';
 import type { RenewalDue } from '../lifecycle/view.ts';
-import { lockedColumns } from './apply.ts';
 import type { Db, Tx } from './client.ts';
+import { ms } from './epoch.ts';
+import { lockedColumns, lockedDomain, type LockedRow } from './locked-domain.ts';
 
 /** A certificate to ask the CA about. */
 export interface AriQuestion {
@@ -29,15 +30,22 @@ export interface AriDomain extends LockedDomain {
   readonly ariId: string | null;
   /** What the domain's row knows that certificate by. */
   readonly ariRef: string | null;
-  readonly renewalDueAt: number | null;
+  /** When the row has its renewal due, epoch ms. */
+  readonly currentDueAt: number | null;
 }
 
 /** Locks domains in id order, with what is known of their certificates' names at the CA. */
-export const lockAri = (tx: Tx, ids: readonly string[]): Promise<AriDomain[]> => tx<AriDomain[]>`
-  select ${lockedColumns(tx)}, d.ca_directory as directory, d.ari_id as "ariId", d.ari_certificate_ref as "ariRef",
-    (extract(epoch from d.renewal_due_at) * 1000)::float8 as "renewalDueAt"
-  from custom_domains d where d.id = any(${[...ids]}::uuid[])
-  order by d.id for update of d`;
+export const lockAri = async (tx: Tx, ids: readonly string[]): Promise<AriDomain[]> => {
+  const rows = await tx<(LockedRow & Omit<AriDomain, keyof LockedDomain>)[]>`
+    select ${lockedColumns(tx)}, d.ca_directory as directory, d.ari_id as "ariId", d.ari_certificate_ref as "ariRef",
+      ${ms(tx, 'd.renewal_due_at')} as "currentDueAt"
+    from custom_domains d where d.id = any(${[...ids]}::uuid[])
+    order by d.id for update of d`;
+  return rows.map((row) => {
+    const { directory, ariId, ariRef, currentDueAt } = row;
+    return { ...lockedDomain(row), directory, ariId, ariRef, currentDueAt };
+  });
+};
 
 export interface AriWrite {
   readonly id: string;

@@ -3,9 +3,9 @@ import type { KnownCertificates } from '../lifecycle/drift.ts';
 import type { KnownAddress } from '../lifecycle/observe.ts';
 import type { StarttlsProtocol } from '../lifecycle/served.ts';
 import type { TlsMode } from '../lifecycle/types.ts';
-import { lockedColumns } from './apply.ts';
 import type { Db, Sql, Tx } from './client.ts';
 import { ms } from './epoch.ts';
+import { lockedColumns, lockedDomain, type LockedRow } from './locked-domain.ts';
 
 export interface Claim {
   readonly now: number;
@@ -91,13 +91,23 @@ export const loadSubjects = async ({ sql }: Db, ids: readonly string[]): Promise
   return byDomain(rows, addresses);
 };
 
+interface ProbedRow extends LockedRow, Reach, Pick<ProbedDomain, 'failures' | 'drift' | 'ari'> {
+  readonly tlsMode: TlsMode;
+  readonly currentDueAt: number | null;
+}
+
+const probedDomain = (row: ProbedRow): Omit<ProbedDomain & Reach, 'addresses'> => {
+  const { probeAddress, starttls, tlsMode, failures, currentDueAt: renewalDueAt, drift, ari } = row;
+  return { ...lockedDomain(row), probeAddress, starttls, tlsMode, failures, renewalDueAt, drift, ari };
+};
+
 /** Locks domains in id order and reads what a look is compared with, as it stands behind the locks. */
 export const lockProbed = async (tx: Tx, ids: readonly string[]): Promise<(ProbedDomain & Reach)[]> => {
   const [, rows, addresses] = await Promise.all([
     // As in applying events: rows are looked up by key, and planning that anew costs more than it.
     tx`select set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)`,
-    tx<Omit<ProbedDomain & Reach, 'addresses'>[]>`
-      select ${lockedColumns(tx)}, ${reachColumns(tx)}, d.probe_failures as failures, ${ms(tx, 'd.renewal_due_at')} as "renewalDueAt",
+    tx<ProbedRow[]>`
+      select ${lockedColumns(tx)}, ${reachColumns(tx)}, d.probe_failures as failures, ${ms(tx, 'd.renewal_due_at')} as "currentDueAt",
         json_build_object('state', d.drift_state, 'since', ${ms(tx, 'd.drift_since')}) as drift,
         case when d.ari_id is not null and d.ari_certificate_ref is not null then
           json_build_object('id', d.ari_id, 'certificateRef', d.ari_certificate_ref) end as ari
@@ -105,7 +115,7 @@ export const lockProbed = async (tx: Tx, ids: readonly string[]): Promise<(Probe
       order by d.id for update of d`,
     addressRows(tx, ids),
   ]);
-  return byDomain(rows, addresses);
+  return byDomain(rows.map(probedDomain), addresses);
 };
 
 const isHash = (ref: string | null): ref is string => ref !== null && ref.toLowerCase().startsWith('sha256:');

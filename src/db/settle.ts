@@ -2,9 +2,9 @@ import type { DueDomain } from '../lifecycle/alert-conditions.ts';
 import type { AlertRow, LastNotice } from '../lifecycle/alerts.ts';
 import type { CurrentIncident } from '../lifecycle/incidents.ts';
 import type { DueLook, Settlement } from '../lifecycle/settle.ts';
-import { lockedColumns } from './apply.ts';
 import type { Db, Tx } from './client.ts';
 import { ms } from './epoch.ts';
+import { lockedColumns, lockedDomain, type LockedRow } from './locked-domain.ts';
 import { insertNotices } from './outbox.ts';
 import { saveIncidents } from './save-incidents.ts';
 
@@ -27,7 +27,9 @@ export const dueLooks = async (
   return rows.map(({ id }) => id);
 };
 
-const lockDue = (tx: Tx, ids: readonly string[], now: number) => tx<DueDomain[]>`
+const lockDue = (tx: Tx, ids: readonly string[], now: number) => tx<
+  (LockedRow & Pick<DueDomain, 'driftState' | 'driftSince'>)[]
+>`
   select ${lockedColumns(tx)}, d.drift_state as "driftState", ${ms(tx, 'd.drift_since')} as "driftSince"
   from custom_domains d
   where d.id = any(${[...ids]}::uuid[]) and d.look_due_at <= to_timestamp(${now} / 1000.0)
@@ -97,11 +99,11 @@ export const loadDue = async (
     lastNotices(tx, locked, since),
   ]);
   const [incidentsOf, alertsOf, lastOf] = [byDomain(incidents), byDomain(alerts), byDomain(last)];
-  return domains.map((domain) => ({
-    domain,
-    incidents: incidentsOf.get(domain.id) ?? [],
-    alerts: alertsOf.get(domain.id) ?? [],
-    lastNotices: lastOf.get(domain.id) ?? [],
+  return domains.map((row) => ({
+    domain: { ...lockedDomain(row), driftState: row.driftState, driftSince: row.driftSince },
+    incidents: incidentsOf.get(row.id) ?? [],
+    alerts: alertsOf.get(row.id) ?? [],
+    lastNotices: lastOf.get(row.id) ?? [],
   }));
 };
 

@@ -29,7 +29,7 @@ const writeOf = (ctx: Ctx, domain: AriDomain, question: AriQuestion, info: Renew
     slaWarningHours: config.CERT_RENEWAL_SLA_WARNING_HOURS,
   };
   const view = settledView(truth, window, now, limits.warnDays);
-  const moved = (view.renewalDue?.at ?? null) !== domain.renewalDueAt;
+  const moved = (view.renewalDue?.at ?? null) !== domain.currentDueAt;
   return {
     id: domain.id,
     windowEnd,
