@@ -5,20 +5,28 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { dlqCommand } from '../../src/cli/dlq.ts';
 import { eventsCommand } from '../../src/cli/events.ts';
 import type { CliIo } from '../../src/cli/io.ts';
+import { settleReplay, stepReplay } from '../../src/db/replay-steps.ts';
 import { eventReplays, events } from '../../src/db/schema.ts';
+import { deadLetterRoutes } from '../../src/http/dead-letters.ts';
 import { eventRoutes } from '../../src/http/events.ts';
+import { replayRoutes } from '../../src/http/replays.ts';
 import type { Role } from '../../src/lifecycle/access.ts';
 import { createTestApi, eventOf, idAt, type TestApi, tokenOf } from '../support/api.ts';
+import { waitFor } from '../support/wait.ts';
 
 const now = Date.UTC(2026, 4, 1, 12);
 const hour = 3_600_000;
 
 let api: TestApi;
 beforeAll(async () => {
-  api = await createTestApi([eventRoutes()], now);
+  api = await createTestApi([eventRoutes(), replayRoutes(), deadLetterRoutes()], now);
 });
 afterAll(() => api.close());
-beforeEach(() => api.db.sql`truncate certificate_lifecycle_events, event_counts, cert_event_replays`);
+beforeEach(
+  () =>
+    api.db
+      .sql`truncate certificate_lifecycle_events, event_counts, cert_event_replays, dead_letters, unfinished_events, replays cascade`,
+);
 
 const insert = async (...rows: ReturnType<typeof eventOf>[]) => {
   await api.db.orm.insert(events).values(rows);
@@ -173,22 +181,80 @@ describe('notafter dlq', () => {
     expect(body.events.map(({ id }) => id)).toEqual([dead]);
   });
 
-  it('replays all that the filters let through, more than a page of them, with a bar', async () => {
+  it('lists the causes with most dead letters first, as a table and as JSON', async () => {
+    await insert(
+      ...Array.from({ length: 3 }, () => failed({ domain: 'a.example.com' })),
+      failed({ error_class: 'internal' }),
+    );
+    const { out } = await run(dlqCommand, ['groups'], { columns: 200 });
+    expect(out[0]).toMatch(/^GROUP +EVENTS +DOMAINS +REPLAYED +LAST +CLASS +FROM +ERROR$/);
+    expect(out[1]).toMatch(/^[\da-f]{16} +3 +1 +0 +\S+ +unresolved +certbot:eu +domain is not registered$/);
+    expect(out[2]).toMatch(/^[\da-f]{16} +1 .* internal /);
+    expect(out[4]).toBe('4 dead letters of 2 causes, 1 domains, 1 sources');
+    const json = await run(dlqCommand, ['groups', '--error-class', 'internal']);
+    expect(JSON.parse(json.out.join(''))).toMatchObject({ groups: [{ events: 1 }], totals: { events: 1 } });
+  });
+
+  /** Opens and applies the events of a replay, as a worker does, until it is over. */
+  const work = async (id: number): Promise<void> => {
+    for (let at = now; ; at += 1000) {
+      await stepReplay(api.db, id, at);
+      await api.db.sql`
+        update certificate_lifecycle_events set status = 'applied', processed_at = now() where status = 'pending' and event_type <> 'issuance_failed'`;
+      await api.db.sql`
+        update certificate_lifecycle_events set status = 'failed', processed_at = now(), error_pattern = 'no', error_fingerprint = 'f'
+        where status = 'pending'`;
+      if ((await settleReplay(api.db, id, at)) === 'over') return;
+    }
+  };
+  const newest = () =>
+    waitFor(async () => {
+      const [row] = await api.db.sql<
+        { id: string }[]
+      >`select id from replays where state = 'running' order by id desc limit 1`;
+      return row === undefined ? null : Number(row.id);
+    });
+
+  it('plans without doing, and replays all that the filters let through with a bar', async () => {
     const ids = await insert(
-      ...Array.from({ length: 520 }, () => failed({ source: 'mine' })),
+      ...Array.from({ length: 120 }, () => failed({ source: 'mine' })),
+      failed({ source: 'mine', event_type: 'issuance_failed' }),
       failed({ source: 'other' }),
     );
-    api.queues.jobs.length = 0;
-    const { code, out, bars } = await run(dlqCommand, ['replay', '--all', '--source', 'mine', '--reason', 'back'], {
-      columns: 80,
-    });
-    expect({ code, out }).toEqual({ code: 0, out: ['520 of 520 queued again'] });
-    expect(bars).toHaveLength(521);
-    expect(bars[259]).toBe(`[${'#'.repeat(15)}${'.'.repeat(15)}] 260 of 520`);
+    const dry = await run(dlqCommand, ['replay', '--all', '--source', 'mine', '--dry-run'], { columns: 120 });
+    expect(dry.out[0]).toBe('121 events of 1 domains from 1 sources, 0 replayed before');
+    const following = run(
+      dlqCommand,
+      ['replay', '--all', '--source', 'mine', '--rate', '100', '--reason', 'back', '--watch'],
+      { columns: 80 },
+    );
+    await work(await newest());
+    const { code, out, err, bars } = await following;
+    expect(code).toBe(1);
+    expect(err).toEqual([expect.stringContaining('wait for a domain that nobody has registered')]);
+    expect(out[0]).toMatch(/^replay \d+ is done: 120 applied, 1 failed again, 0 skipped$/);
+    expect(bars[0]).toMatch(/^\[[#.]{30}\] \d+ of 121, /);
     expect(bars.at(-1)).toBe('');
-    expect(new Set(api.queues.jobs.map(({ id }) => id))).toEqual(new Set(ids.slice(0, 520)));
-    const [other] = await api.db.orm.select().from(events).where(eq(events.source, 'other'));
-    expect(other?.status).toBe('failed');
+    const rows = await api.db.orm.select().from(events).where(eq(events.status, 'applied'));
+    expect(new Set(rows.map(({ id }) => id))).toEqual(new Set(ids.slice(0, 120)));
+  });
+
+  it('replays one group in the background, and steers it', async () => {
+    await insert(failed({ error_class: 'internal' }), failed());
+    const { groups } = JSON.parse((await run(dlqCommand, ['groups'])).out.join(''));
+    const [{ fingerprint }] = groups.filter((group: { error_class: string }) => group.error_class === 'internal');
+    const { code, out } = await run(dlqCommand, ['replay', '--group', fingerprint], { columns: 80 });
+    const id = /^replay (\d+): 1 events at 50 a second; see notafter dlq watch \1$/.exec(out[0] ?? '')?.[1] ?? '';
+    expect([code, id]).toEqual([0, expect.stringMatching(/\d/)]);
+    const say = async (act: string) => (await run(dlqCommand, [act, id], { columns: 120 })).out[0];
+    expect(await say('pause')).toBe(`replay ${id} is paused: 0 applied, 0 failed again, 0 skipped, 1 left`);
+    expect(await say('watch')).toMatch(/is paused: .* 1 left; go on with notafter dlq resume \d+$/);
+    expect(await say('resume')).toContain('is running');
+    expect(await say('cancel')).toContain('is cancelled');
+    expect(await run(dlqCommand, ['watch'])).toMatchObject({
+      code: 1,
+      err: [expect.stringContaining('no replay is running')],
+    });
   });
 
   it('replays the ids given and names those that it could not', async () => {
