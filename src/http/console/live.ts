@@ -50,22 +50,36 @@ const createPoller = () => {
   };
 };
 
+/** Waits; false when the listener went away meanwhile. */
+const rest = (ms: number, signal: AbortSignal): Promise<boolean> =>
+  sleep(ms, true, { ref: false, signal }).catch(() => false);
+
 const answer = (c: Context<HttpEnv>, poller: ReturnType<typeof createPoller>) => {
+  const { ctx } = c.var;
   c.header('X-Accel-Buffering', 'no');
-  return streamSSE(c, async (stream) => {
-    const stop = poller.listen(c.var.ctx, (topics) => {
-      void stream.writeSSE({ event: 'change', data: JSON.stringify({ topics }) });
-    });
-    stream.onAbort(stop);
-    await stream.writeSSE({ event: 'hello', data: '{}', retry: 5000 });
-    while (!stream.aborted && !stream.closed) {
-      await sleep(heartbeatMs, undefined, { ref: false });
-      // A session that ended, or lost its role, hears nothing more.
-      if (!(await stillSignedIn(c))) break;
-      await stream.writeSSE({ event: 'beat', data: '{}' });
-    }
-    stop();
-  });
+  return streamSSE(
+    c,
+    async (stream) => {
+      const gone = new AbortController();
+      stream.onAbort(() => gone.abort());
+      const stop = poller.listen(ctx, (topics) => {
+        void stream.writeSSE({ event: 'change', data: JSON.stringify({ topics }) });
+      });
+      try {
+        await stream.writeSSE({ event: 'hello', data: '{}', retry: 5000 });
+        // A session that ended, or lost its role, hears nothing more.
+        while ((await rest(heartbeatMs, gone.signal)) && (await stillSignedIn(c))) {
+          await stream.writeSSE({ event: 'beat', data: '{}' });
+        }
+      } finally {
+        stop();
+      }
+    },
+    (error) => {
+      ctx.log.debug({ err: error }, 'a stream of the console ended');
+      return Promise.resolve();
+    },
+  );
 };
 
 /** `GET /console/live`: server-sent events that name the topics which changed; the page then fetches itself again. */

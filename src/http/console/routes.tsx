@@ -6,6 +6,7 @@ import { assetRoutes } from './assets.ts';
 import { pageHeaders } from './headers.ts';
 import { liveRoutes } from './live.ts';
 import { errorPage } from './page.tsx';
+import { overviewPages } from './routes/overview.tsx';
 
 const toConsole = (c: Context<HttpEnv>) =>
   (c.req.header('accept') ?? '').includes('text/html') ? c.redirect(linkTo(c, '/console'), 303) : c.notFound();
@@ -15,6 +16,7 @@ export const consoleRoutes = () => {
   const pages = new Hono<HttpEnv>();
   pages.onError(errorPage);
   pages.route('/', liveRoutes());
+  pages.route('/', overviewPages());
   return new Hono<HttpEnv>()
     .get('/', openToAll(toConsole, 'It leads browsers to the console'))
     .use('/console/*', pageHeaders)
