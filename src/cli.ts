@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { auditCommand } from './cli/audit.ts';
 import { demoCommand } from './cli/demo.ts';
-import { dlqCommand } from './cli/dlq.ts';
 import { withPolicy } from './cli/dlq-policy.ts';
+import { dlqCommand } from './cli/dlq.ts';
 import { doctorCommand } from './cli/doctor.ts';
 import { domainsCommand } from './cli/domains.ts';
 import { emitCommand } from './cli/emit.ts';
@@ -84,6 +85,7 @@ const commands = [
   eventsCommand,
   withPolicy(dlqCommand),
   notificationsCommand,
+  auditCommand,
   emitCommand,
 ];
 for (const command of commands) program.addCommand(command(io));

@@ -224,6 +224,8 @@ const table: readonly (readonly [what: string, tamper: string, found: Found, fro
   ],
 ];
 
+const cases = table.map(([what, tamper, found, recomputeFrom]) => ({ what, tamper, found, recomputeFrom }));
+
 describe('a log that somebody with all rights over the database tampers with', () => {
   beforeEach(async () => {
     await forget();
@@ -241,7 +243,7 @@ describe('a log that somebody with all rights over the database tampers with', (
     });
   });
 
-  it.each(table)('%s', async (_, tamper, found, recomputeFrom) => {
+  it.each(cases)('$what', async ({ tamper, found, recomputeFrom }) => {
     await triggers('disable');
     await su.unsafe(tamper);
     if (recomputeFrom !== undefined) await rechain(recomputeFrom);
