@@ -126,6 +126,16 @@ const stateGauges = (registers: Registry[]) => ({
 
 /** What we see of our own work, read at each scrape. */
 const ownGauges = (registers: Registry[]) => ({
+  auditCheckpoint: new Gauge({
+    name: 'fdt_cert_audit_last_checkpoint_timestamp_seconds',
+    help: 'Time the audit log was last signed; 0 when it never was',
+    registers,
+  }),
+  auditUnsigned: new Gauge({
+    name: 'fdt_cert_audit_unsigned_rows',
+    help: 'Rows of the audit log since its last signed checkpoint; below 0 when rows are gone',
+    registers,
+  }),
   silentSources: new Gauge({
     name: 'fdt_cert_sources_silent',
     help: 'Sources silent for more than three times their usual interval, at least a day',

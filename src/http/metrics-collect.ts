@@ -1,4 +1,5 @@
 import type { Ctx } from '../context.ts';
+import { readSigning } from '../db/audit-checkpoints.ts';
 import { readCounters } from '../db/counters.ts';
 import { readGauges } from '../db/gauges.ts';
 import { readFailedTries } from '../db/pipe-activity.ts';
@@ -33,6 +34,9 @@ const refreshFromDatabase = async ({ db, metrics, config, now }: Ctx): Promise<v
   metrics.replayLoops.set((await readReplayLoops(db, null)).events);
   for (const tries of await readFailedTries(db, at))
     metrics.failuresSpiking.set({ error_class: tries.errorClass }, spikeOf(tries) === null ? 0 : 1);
+  const signing = await readSigning(db);
+  metrics.auditCheckpoint.set(signing.signedAt / 1000);
+  metrics.auditUnsigned.set(signing.unsigned);
   metrics.oldestPending.set((gauges.oldestPendingAt ?? 0) / 1000);
   metrics.generatedAt.set(at / 1000);
 };

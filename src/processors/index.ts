@@ -5,6 +5,7 @@ import type { Handlers } from '../queues/catalog.ts';
 import { applyEvent } from './apply-event.ts';
 import { groupApplier } from './apply-group.ts';
 import { ariRefresh } from './ari-refresh.ts';
+import { auditCheckpointer } from './audit-checkpoint.ts';
 import { deliverDue, deliverer, refreshAlerts } from './deliver.ts';
 import { dlqPolicy } from './dlq-policy.ts';
 import { probeDomains } from './probe-domains.ts';
@@ -22,6 +23,7 @@ export const handlersFor = (ctx: Ctx, tools: WorkTools): Handlers => ({
   'probe-domains': (payload) => probeDomains(ctx, tools.prober, payload),
   'ari-refresh': () => ariRefresh(ctx, tools.ari),
   'settle-domains': settler(ctx, tools),
+  'audit-checkpoint': auditCheckpointer(ctx),
   'replay-run': replayRunner(ctx, tools.stopping),
   'dlq-policy': dlqPolicy(ctx, tools),
   'self-watch': () => selfWatch(ctx, tools),

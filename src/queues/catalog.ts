@@ -47,6 +47,7 @@ export const catalog = {
     'ari-refresh': { payload: nothing, everyMs: 60_000 },
     'dlq-policy': { payload: nothing, everyMs: 60_000 },
     'self-watch': { payload: nothing, everyMs: 60_000 },
+    'audit-checkpoint': { payload: nothing, everyMs: 15_000 },
     'count-expiry': { payload: nothing, everyMs: 60_000 },
     'replay-run': { payload: nothing, everyMs: 5000 },
     canary: { payload: nothing },
