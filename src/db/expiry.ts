@@ -63,18 +63,19 @@ export const countExpiry = ({ sql }: Reader, now: () => number): Promise<boolean
     // A tick that comes a moment early still counts.
     if (state.at !== null && started - state.at < rest - 5000) return false;
     const today = Math.floor(started / dayMs);
+    // A scan of everything is done by one process, beside the others' work.
+    await tx`select set_config('jit', 'off', true), set_config('max_parallel_workers_per_gather', '0', true)`;
     await tx`delete from expiry_days`;
     await tx`
       insert into expiry_days (org_id, day, domains, overdue)
-      select case when grouping(d.org_id) = 1 then '' else d.org_id end, d.day, count(*), count(*) filter (where d.overdue)
-      from (
-        select coalesce(org_id, '') as org_id, floor(extract(epoch from tls_not_after) / 86400)::int as day,
-          (verified and tls_mode = 'termination' and renewal_due_at <= to_timestamp(${started} / 1000.0)) is true as overdue
+      with counted as materialized (
+        select coalesce(org_id, '') as org_id, floor(extract(epoch from tls_not_after) / 86400)::int as day, count(*) as domains,
+          count(*) filter (where verified and tls_mode = 'termination' and renewal_due_at <= to_timestamp(${started} / 1000.0)) as overdue
         from custom_domains
         where tls_not_after >= to_timestamp(${today * 86_400}) and tls_not_after < to_timestamp(${(today + shownDays) * 86_400})
-      ) d
-      group by grouping sets ((d.day), (d.org_id, d.day))
-      having grouping(d.org_id) = 1 or d.org_id <> ''`;
+        group by 1, 2)
+      select '', day, sum(domains), sum(overdue) from counted group by day
+      union all select org_id, day, domains, overdue from counted where org_id <> ''`;
     await tx`
       insert into expiry_counts (id, at, took_ms) values (1, to_timestamp(${started} / 1000.0), ${Math.round(now() - started)})
       on conflict (id) do update set at = excluded.at, took_ms = excluded.took_ms`;

@@ -17,7 +17,7 @@ export interface OverviewScope {
 }
 
 // Beyond so many the owners are not worked out: their count would cost more than it tells.
-const mostOwned = 5000;
+const mostOwned = 1000;
 const oldestPending = 500;
 
 interface First {

@@ -8,6 +8,9 @@ type Reader = Pick<Db, 'sql'>;
 const minuteMs = 60_000;
 const keptMinutes = 8 * 24 * 60;
 const stepMinutes = 10;
+const fineMinutes = 120;
+// Enough that nothing stays fine which no worker was there to fold.
+const foldedMinutes = 24 * 60;
 const stepsOfADay = (24 * 60) / stepMinutes;
 
 /** One count to add: what, in which class of duration, how many. */
@@ -29,9 +32,18 @@ export const addActivity = async ({ sql }: Reader, deltas: readonly ActivityDelt
     on conflict (minute, kind, bucket) do update set n = pipe_activity.n + excluded.n`;
 };
 
-/** Removes what is older than eight days. */
-export const forgetActivity = async ({ sql }: Reader, now: number): Promise<void> => {
-  await sql`delete from pipe_activity where minute < ${Math.floor(now / minuteMs) - keptMinutes}`;
+/** Keeps the last two hours by the minute, the days before them in steps of ten, and removes what is older than eight days. */
+export const foldActivity = async ({ sql }: Reader, now: number): Promise<void> => {
+  const minute = Math.floor(now / minuteMs);
+  const until = Math.floor((minute - fineMinutes) / stepMinutes) * stepMinutes;
+  await sql`delete from pipe_activity where minute < ${minute - keptMinutes}`;
+  await sql`
+    with fine as (
+      delete from pipe_activity where minute >= ${until - foldedMinutes} and minute < ${until} and minute % ${stepMinutes}::int <> 0
+      returning *)
+    insert into pipe_activity (minute, kind, bucket, n)
+    select minute - minute % ${stepMinutes}::int, kind, bucket, sum(n) from fine group by 1, 2, 3 order by 1, 2, 3
+    on conflict (minute, kind, bucket) do update set n = pipe_activity.n + excluded.n`;
 };
 
 interface Summed {

@@ -6,7 +6,7 @@ const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date',
 /**
  * What the pipe did, by minute since 1970: `accepted` events (bucket 0), requests for `ingest` and `applied` events by class
  * of duration (index into the histogram's upper bounds, the last for all beyond), and failed tries as
- * `failed.<error class>` (bucket 0). Every process adds its own.
+ * `failed.<error class>` (bucket 0). Every process adds its own. What is older than two hours stands in steps of ten minutes.
  */
 export const pipeActivity = pgTable(
   'pipe_activity',

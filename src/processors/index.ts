@@ -1,6 +1,6 @@
 import type { Ctx } from '../context.ts';
 import { compactCounts } from '../db/compact.ts';
-import { forgetActivity } from '../db/pipe-activity.ts';
+import { foldActivity } from '../db/pipe-activity.ts';
 import type { Handlers } from '../queues/catalog.ts';
 import { applyEvent } from './apply-event.ts';
 import { groupApplier } from './apply-group.ts';
@@ -33,7 +33,7 @@ export const handlersFor = (ctx: Ctx, tools: WorkTools): Handlers => ({
   'refresh-alerts': () => refreshAlerts(ctx, tools),
   'compact-counts': async () => {
     await compactCounts(ctx.db);
-    await forgetActivity(ctx.db, ctx.now());
+    await foldActivity(ctx.db, ctx.now());
     return { kind: 'done' };
   },
 });
