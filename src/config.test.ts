@@ -261,3 +261,32 @@ describe('CERT_ADMIN_TOKENS', () => {
     ]);
   });
 });
+
+describe('single sign-on', () => {
+  const complete = {
+    NOTAFTER_PUBLIC_URL: 'https://ops.example',
+    NOTAFTER_OIDC_ISSUER: 'https://id.example',
+    NOTAFTER_OIDC_CLIENT_ID: 'notafter',
+    NOTAFTER_OIDC_ROLES: 'ops=operator',
+  };
+
+  it.each(['https://id.example', 'http://127.0.0.1:9000', 'http://localhost:9000', 'http://[::1]:9000'])(
+    'may be at %s',
+    (issuer) => {
+      expect(problemsOf({ ...complete, NOTAFTER_OIDC_ISSUER: issuer })).toEqual([]);
+    },
+  );
+
+  it.each(['http://id.example', 'http://127.0.0.1.evil.example', 'http://localhost.evil.example'])(
+    'may not be at %s, where its secret would go in the clear',
+    (issuer) => {
+      expect(problemsOf({ ...complete, NOTAFTER_OIDC_ISSUER: issuer })).toEqual([
+        'NOTAFTER_OIDC_ISSUER must be an https URL; http is for a provider on this host',
+      ]);
+    },
+  );
+
+  it.each(['NOTAFTER_PUBLIC_URL', 'NOTAFTER_OIDC_CLIENT_ID', 'NOTAFTER_OIDC_ROLES'])('needs %s', (name) => {
+    expect(problemsOf({ ...complete, [name]: '' })).toEqual([`${name} must be set with NOTAFTER_OIDC_ISSUER`]);
+  });
+});

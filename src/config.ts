@@ -20,6 +20,24 @@ const textOf = (name: string, env: Env, readFile: (path: string) => string): str
   return readFile(path).replace(/\r?\n$/, '');
 };
 
+const isLoopback = (host: string): boolean => /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(host);
+
+/** Single sign-on needs to know where it is, and hands its secret to nobody in the clear. */
+const singleSignOn = (values: Readonly<Record<string, unknown>>): string[] => {
+  const issuer = values['NOTAFTER_OIDC_ISSUER'];
+  if (typeof issuer !== 'string') return [];
+  const { protocol, hostname } = new URL(issuer);
+  const needed = ['NOTAFTER_PUBLIC_URL', 'NOTAFTER_OIDC_CLIENT_ID', 'NOTAFTER_OIDC_ROLES'];
+  return [
+    ...needed
+      .filter((name) => values[name] === undefined)
+      .map((name) => `${name} must be set with NOTAFTER_OIDC_ISSUER`),
+    ...(protocol === 'http:' && !isLoopback(hostname)
+      ? ['NOTAFTER_OIDC_ISSUER must be an https URL; http is for a provider on this host']
+      : []),
+  ];
+};
+
 /**
  * Parses and checks the whole environment.
  *
@@ -42,6 +60,7 @@ export const parseConfig = (env: Env, readFile: (path: string) => string): Confi
   }
   if (values['CERT_RUNBOOK_WEBHOOK_URL'] !== undefined && values['CERT_RUNBOOK_SIGNING_SECRET'] === undefined)
     problems.push('CERT_RUNBOOK_SIGNING_SECRET must be set with CERT_RUNBOOK_WEBHOOK_URL');
+  problems.push(...singleSignOn(values));
   if (problems.length > 0) throw new ConfigError(problems);
   // Every name of `variables` was parsed above by its own rule or left undefined where it has no default.
   return Object.freeze(values) as Config;

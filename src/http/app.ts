@@ -19,6 +19,7 @@ import { incidentRoutes } from './incidents.ts';
 import { type IngestSink, ingestRoutes } from './ingest.ts';
 import { loginRoutes } from './login.ts';
 import { notificationRoutes } from './notifications.ts';
+import { oidcRoutes } from './oidc-routes.ts';
 import { openApiDocument } from './openapi-document.ts';
 import { overviewRoutes } from './overview.ts';
 import { onError, problemResponse } from './problem.ts';
@@ -61,6 +62,7 @@ export const createApp = (ctx: Ctx, sink: IngestSink, readiness: () => Promise<R
     .route('/', tokenRoutes())
     .route('/', sessionRoutes())
     .route('/', loginRoutes())
+    .route('/', oidcRoutes())
     .route('/', bullBoardRoutes());
   let document: ReturnType<typeof openApiDocument> | null = null;
   const describeAll = async (c: Context<HttpEnv>) => c.json(await (document ??= openApiDocument(app)));

@@ -41,7 +41,10 @@ const faultsOf = ({ method, path, rules }: Door): string[] => {
     ...(kinds.size > 1 ? [`${name} has more than one kind of door`] : []),
     ...(rules.length > 0 && !ownDoor ? [`${name} takes the other door's key`] : []),
     ...(changing.has(method) && !kinds.has('open') && !changes ? [`${name} declares no audit action`] : []),
-    ...(!changing.has(method) && changes && !rules.some(({ changes: one }) => one === 'list.export')
+    ...(!changing.has(method) &&
+    !kinds.has('open') &&
+    changes &&
+    !rules.some(({ changes: one }) => one === 'list.export')
       ? [`${name} only reads, and declares a change`]
       : []),
   ];
@@ -93,6 +96,8 @@ describe('the routes of the program', () => {
     expect(names.toSorted()).toEqual([
       'GET /',
       'GET /console/login',
+      'GET /console/login/oidc',
+      'GET /console/login/oidc/callback',
       'GET /livez',
       'GET /openapi.json',
       'GET /readyz',
