@@ -8,6 +8,7 @@ import { lockedColumns, lockedDomain, type LockedRow } from './locked-domain.ts'
 /** Which events a run may touch: a group only those that have not left it, a single job only its own generation. */
 export type ApplyScope =
   | { readonly kind: 'group'; readonly ids: readonly string[] }
+  | { readonly kind: 'opened'; readonly ids: readonly string[]; readonly generation: number }
   | { readonly kind: 'event'; readonly id: string; readonly generation: number };
 
 export interface Loaded {
@@ -16,10 +17,17 @@ export interface Loaded {
   readonly incidents: ReadonlyMap<string, readonly CurrentIncident[]>;
 }
 
-const scopeOf = (tx: Tx, scope: ApplyScope) =>
-  scope.kind === 'group'
-    ? tx`e.id = any(${[...scope.ids]}::uuid[]) and e.status = 'pending' and e.retry_count = 0 and e.generation = 0`
-    : tx`e.id = ${scope.id} and e.status = 'pending' and e.generation = ${scope.generation}`;
+const scopeOf = (tx: Tx, scope: ApplyScope) => {
+  switch (scope.kind) {
+    case 'group':
+      return tx`e.id = any(${[...scope.ids]}::uuid[]) and e.status = 'pending' and e.retry_count = 0 and e.generation = 0`;
+    case 'opened':
+      // A replay leaves no time for a next try; a failed one of this generation sets it.
+      return tx`e.id = any(${[...scope.ids]}::uuid[]) and e.status = 'pending' and e.generation = ${scope.generation} and e.next_retry_at is null`;
+    case 'event':
+      return tx`e.id = ${scope.id} and e.status = 'pending' and e.generation = ${scope.generation}`;
+  }
+};
 
 // An array, not a join: the planner then always looks each name up, however few domains it believes there are.
 const namesOf = (tx: Tx, scope: ApplyScope) =>

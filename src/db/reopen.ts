@@ -51,8 +51,9 @@ export interface Replaying {
   readonly resetRetry: boolean;
   /** A label of the counter of replays. */
   readonly by: 'person' | 'bulk' | 'policy';
-  /** The bulk replay that it belongs to. */
+  /** The bulk replay that it belongs to, and the group that carries the events together; each for itself without one. */
   readonly replayId: number | null;
+  readonly groupId?: string;
   /** The status that an event has to have; those in another are left alone. */
   readonly from: 'failed' | 'applied';
 }
@@ -73,7 +74,7 @@ const counted = (sql: Db['sql'], by: Replaying['by'] | 'queue') => sql`
 export const openForReplay = async (
   { sql }: Pick<Db, 'sql'>,
   candidates: readonly Candidate[],
-  { actor, reason, now, resetRetry, by, replayId, from }: Replaying,
+  { actor, reason, now, resetRetry, by, replayId, groupId, from }: Replaying,
 ): Promise<Reopened[]> =>
   sql<Reopened[]>`
     with wanted as (
@@ -88,6 +89,7 @@ export const openForReplay = async (
       set status = 'pending', outcome = null, processed_at = null, generation = generation + 1,
           retry_count = case when ${resetRetry} then 0 else retry_count end,
           next_retry_at = null, dlq_replay_count = dlq_replay_count + 1,
+          group_id = coalesce(${groupId ?? null}::uuid, e.group_id),
           last_dlq_replayed_at = to_timestamp(${now} / 1000.0), updated_at = to_timestamp(${now} / 1000.0)
       from wanted w where e.id = w.id
       returning e.id, e.generation, e.retry_count

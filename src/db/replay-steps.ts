@@ -49,10 +49,14 @@ const readSlice = async ({ sql }: Db, id: number, looked: number, take: number):
  * Opens the next events of a running replay, as many as its rate allows by now, in one transaction with its progress: a run
  * that dies leaves both or neither, and two that meet open no event twice.
  *
- * @param now epoch ms
- * @returns the events that are pending now, for `enqueueEvents`; null when the replay is in other hands, or stands still
+ * @param step `most` events; `groupId` is the group that will carry them; `now` epoch ms
+ * @returns the events that are pending now, for `enqueueOpened`; null when the replay is in other hands, or stands still
  */
-export const stepReplay = (db: Db, id: number, now: number): Promise<Reopened[] | null> =>
+export const stepReplay = (
+  db: Db,
+  id: number,
+  { now, most, groupId }: { readonly now: number; readonly most: number; readonly groupId: string },
+): Promise<Reopened[] | null> =>
   inTransaction(db, async (tx) => {
     const [replay] = await tx.sql<StepRow[]>`
       select coalesce(executed_by, planned_by) as actor, reason, filter ->> 'status' as "from", reset_retry as "resetRetry",
@@ -62,7 +66,7 @@ export const stepReplay = (db: Db, id: number, now: number): Promise<Reopened[] 
     const { total, looked, rate, actor, reason, from, resetRetry } = replay;
     const allowance = allowanceOf(rate, replay.steppedAt, now);
     // A step ends with its part; what the rate allows beyond that is left for the next one.
-    const take = Math.min(allowance.events, total - looked, partSize - (looked % partSize));
+    const take = Math.min(allowance.events, most, total - looked, partSize - (looked % partSize));
     if (take <= 0) return [];
     const candidates = await readSlice(tx, id, looked, take);
     const opened = await openForReplay(tx, candidates, {
@@ -73,6 +77,7 @@ export const stepReplay = (db: Db, id: number, now: number): Promise<Reopened[] 
       from,
       by: 'bulk',
       replayId: id,
+      groupId,
     });
     await tx.sql`
       update replays set looked = looked + ${take}, opened = opened + ${opened.length}, skipped = skipped + ${take - opened.length},

@@ -52,3 +52,10 @@ export const groupApplier = (ctx: Ctx): ((payload: Payload<'apply-group'>) => Pr
     return { kind: 'done', note: { events: ids.length, applied: applied.length, failed: failed.length } };
   };
 };
+
+/** Applies events that a replay opened together; like those of a group, one that fails goes on by itself. */
+export const applyOpened = async (ctx: Ctx, { ids, generation }: Payload<'apply-opened'>): Promise<Outcome> => {
+  const { applied, failed } = await applyScope(ctx, { kind: 'opened', ids, generation });
+  if (failed.length > 0) await handOver(ctx, failed);
+  return { kind: 'done', note: { events: ids.length, applied: applied.length, failed: failed.length } };
+};

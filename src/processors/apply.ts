@@ -50,9 +50,9 @@ const recordFault = (ctx: Ctx, scope: ApplyScope, fault: unknown): Promise<Faile
     return failed;
   });
 
-const halves = ({ ids }: { readonly ids: readonly string[] }): ApplyScope[] => {
-  const middle = Math.ceil(ids.length / 2);
-  return [ids.slice(0, middle), ids.slice(middle)].map((part) => ({ kind: 'group', ids: part }));
+const halves = (scope: Exclude<ApplyScope, { kind: 'event' }>): ApplyScope[] => {
+  const middle = Math.ceil(scope.ids.length / 2);
+  return [scope.ids.slice(0, middle), scope.ids.slice(middle)].map((ids) => ({ ...scope, ids }));
 };
 
 /**

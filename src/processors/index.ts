@@ -3,7 +3,7 @@ import { compactCounts } from '../db/compact.ts';
 import { foldActivity } from '../db/pipe-activity.ts';
 import type { Handlers } from '../queues/catalog.ts';
 import { applyEvent } from './apply-event.ts';
-import { groupApplier } from './apply-group.ts';
+import { applyOpened, groupApplier } from './apply-group.ts';
 import { ariRefresh } from './ari-refresh.ts';
 import { auditCheckpointer } from './audit-checkpoint.ts';
 import { deliverDue, deliverer, refreshAlerts } from './deliver.ts';
@@ -18,6 +18,7 @@ import type { WorkTools } from './tools.ts';
 /** The pipe behind the queues: every job, and what runs it. */
 export const handlersFor = (ctx: Ctx, tools: WorkTools): Handlers => ({
   'apply-group': groupApplier(ctx),
+  'apply-opened': (payload) => applyOpened(ctx, payload),
   'apply-event': (payload, meta) => applyEvent(ctx, payload, meta),
   'probe-sweep': () => probeSweep(ctx),
   'probe-domains': (payload) => probeDomains(ctx, tools.prober, payload),

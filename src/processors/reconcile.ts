@@ -49,11 +49,15 @@ const jobOf = ({ id, generation, retry_count, due_at }: Omit<Unfinished, 'group_
   again: true,
 });
 
+/** What may carry an event that left its first group: a job of its own, or that of the events it was opened with. */
+const jobIdsOf = ({ id, group_id: group, generation }: Unfinished): string[] => [
+  eventJobId(id, generation),
+  eventJobId(group, generation),
+];
+
 const requeueSingles = async (ctx: Ctx, page: readonly Unfinished[], dead: boolean): Promise<number> => {
-  const carried = dead
-    ? new Set<string>()
-    : await ctx.queues.carried(page.map(({ id, generation }) => eventJobId(id, generation)));
-  const orphans = page.filter(({ id, generation }) => !carried.has(eventJobId(id, generation)));
+  const carried = dead ? new Set<string>() : await ctx.queues.carried([...new Set(page.flatMap(jobIdsOf))]);
+  const orphans = page.filter((event) => !jobIdsOf(event).some((jobId) => carried.has(jobId)));
   for (const part of chunks(orphans, jobsAtOnce)) {
     await ctx.queues.enqueueEvents(
       part.map((one) => (dead ? { ...jobOf(one, ctx.now()), again: false, dead } : jobOf(one, ctx.now()))),

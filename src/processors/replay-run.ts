@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { v7 as uuidv7 } from 'uuid';
 import type { Ctx } from '../context.ts';
 import type { Reopened } from '../db/reopen.ts';
 import { liveReplays, removeOldPlans, settleReplay, stepReplay } from '../db/replay-steps.ts';
@@ -18,9 +19,15 @@ const lingerMs = 3000;
 const plansKeptMs = 86_400_000;
 
 /** Hands opened events to their queue; the reconciler does so where this fails or dies. */
-const enqueue = async ({ queues, log, metrics }: Ctx, opened: readonly Reopened[]): Promise<void> => {
-  const jobs = opened.map(({ id, generation, retry_count: tries }) => ({ id, generation, tries, delayMs: 0 }));
-  const outcome = await withinMs(queues.enqueueEvents(jobs), enqueueMs);
+const enqueue = async ({ queues, log, metrics }: Ctx, groupId: string, opened: readonly Reopened[]): Promise<void> => {
+  const jobs = [...Map.groupBy(opened, ({ generation }) => generation)].map(([generation, events]) =>
+    queues.enqueueOpened(
+      groupId,
+      generation,
+      events.map(({ id }) => id),
+    ),
+  );
+  const outcome = await withinMs(Promise.all(jobs), enqueueMs);
   if (outcome === 'done') return;
   metrics.enqueueFailures.inc();
   log.warn({ events: opened.length }, 'replayed events not queued yet');
@@ -37,11 +44,13 @@ const openNext = async (ctx: Ctx, run: Run, ids: readonly number[]): Promise<voi
   for (const id of ids) {
     // A part of a plan at a time, until the rate is used up.
     for (;;) {
-      const opened = await onDatabase(() => stepReplay(ctx.db, id, ctx.now()));
+      const groupId = uuidv7();
+      const step = { now: ctx.now(), most: ctx.config.CERT_EVENT_BATCH_SIZE, groupId };
+      const opened = await onDatabase(() => stepReplay(ctx.db, id, step));
       if (opened === null || opened.length === 0) break;
       run.opened += opened.length;
       run.busyAt = ctx.now();
-      await enqueue(ctx, opened);
+      await enqueue(ctx, groupId, opened);
     }
   }
 };

@@ -20,6 +20,7 @@ type Catalog = Record<string, Record<string, JobKind>>;
 export const catalog = {
   'cert-events': {
     'apply-group': { payload: v.object({ ids }) },
+    'apply-opened': { payload: v.object({ ids, generation: whole }) },
     'apply-event': {
       payload: v.object({
         id: v.pipe(v.string(), v.uuid()),

@@ -54,6 +54,18 @@ const addGroup = async (events: JobQueue, groupId: string, ids: readonly string[
   await events.add('apply-group', { ids }, opts);
 };
 
+const addOpened = async (
+  events: JobQueue,
+  groupId: string,
+  generation: number,
+  ids: readonly string[],
+): Promise<void> => {
+  await Promise.all(ids.map((id) => events.remove(eventJobId(id, generation - 1))));
+  const jobId = eventJobId(groupId, generation);
+  const opts = { jobId, removeOnComplete: keepDone, removeOnFail: { count: 1000 }, stackTraceLimit: 0 };
+  await events.add('apply-opened', { ids, generation }, opts);
+};
+
 const addEvents = async (events: JobQueue, jobs: readonly EventJob[], maxRetries: number): Promise<void> => {
   const old = jobs.flatMap(({ id, generation, again }) => [
     ...(generation > 0 ? [eventJobId(id, generation - 1)] : []),
@@ -122,6 +134,7 @@ export const openQueues = (store: Store, maxRetries: number, intervals: Interval
   return {
     backend: store.backend,
     enqueueGroup: async (groupId, ids) => addGroup(await at('cert-events'), groupId, ids),
+    enqueueOpened: async (groupId, generation, ids) => addOpened(await at('cert-events'), groupId, generation, ids),
     enqueueEvents: async (jobs) => addEvents(await at('cert-events'), jobs, maxRetries),
     enqueueProbes: async (ids, asked) => addProbes(await at('probes'), ids, asked),
     waitingProbes: async () => (await (await at('probes')).getJobCounts('waiting'))['waiting'] ?? 0,

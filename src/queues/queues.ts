@@ -26,6 +26,11 @@ export interface Queues {
   readonly enqueueGroup: (groupId: string, eventIds: readonly string[]) => Promise<void>;
   /** One job per event, with the id `<eventId>-<generation>`; the job of an older generation is dropped. */
   readonly enqueueEvents: (jobs: readonly EventJob[]) => Promise<void>;
+  /**
+   * One job for events that were opened together in one generation, with the id `<groupId>-<generation>`; their own jobs of
+   * the generation before are dropped.
+   */
+  readonly enqueueOpened: (groupId: string, generation: number, eventIds: readonly string[]) => Promise<void>;
   /** One job for these domains; `asked` when an operator wants to know now. */
   readonly enqueueProbes: (domainIds: readonly string[], asked: boolean) => Promise<void>;
   /** Jobs of probes that no worker has begun. */

@@ -14,6 +14,7 @@ const noQueues: Queues = {
   backend: 'postgres',
   enqueueGroup: unused,
   enqueueEvents: unused,
+  enqueueOpened: unused,
   enqueueProbes: unused,
   waitingProbes: unused,
   kickSettle: unused,

@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
+import { deadLetters } from './dead-letters.ts';
 import { drain, drainMillion } from './drain.ts';
 import { e2e } from './e2e.ts';
 import { type Infrastructure, startInfrastructure } from './infrastructure.ts';
@@ -20,7 +21,7 @@ import { tables } from './table.ts';
 import { verdicts } from './targets.ts';
 
 const usage = `npm run bench -- [options]
-  --only CASE    ingest, drain, e2e, offered, memory, notify, probe, probe-scale or scale; may be given again
+  --only CASE    ingest, drain, e2e, offered, memory, notify, probe, probe-scale, dead-letters or scale; may be given again
                  (default: ingest, drain, e2e, offered)
   --rounds N     rounds, of which the medians are shown (3)
   --seconds S    length of each timed run (10)
@@ -31,7 +32,7 @@ const usage = `npm run bench -- [options]
 
 const cases: Readonly<Record<string, Case>> = { ingest, drain, e2e, offered, memory, notify };
 /** Cases that go through their rounds by themselves. */
-const once: Readonly<Record<string, Case>> = { probe, 'probe-scale': probeScale, scale };
+const once: Readonly<Record<string, Case>> = { probe, 'probe-scale': probeScale, 'dead-letters': deadLetters, scale };
 const usual = ['ingest', 'drain', 'e2e', 'offered'];
 
 const { values: args } = parseArgs({

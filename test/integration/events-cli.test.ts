@@ -198,7 +198,7 @@ describe('notafter dlq', () => {
   /** Opens and applies the events of a replay, as a worker does, until it is over. */
   const work = async (id: number): Promise<void> => {
     for (let at = now; ; at += 1000) {
-      await stepReplay(api.db, id, at);
+      await stepReplay(api.db, id, { now: at, most: 500, groupId: randomUUID() });
       await api.db.sql`
         update certificate_lifecycle_events set status = 'applied', processed_at = now() where status = 'pending' and event_type <> 'issuance_failed'`;
       await api.db.sql`

@@ -37,6 +37,9 @@ export class RecordingQueues implements Queues {
   enqueueEvents(jobs: readonly EventJob[]): Promise<void> {
     return this.answer(() => void this.jobs.push(...jobs));
   }
+  async enqueueOpened(_groupId: string, generation: number, ids: readonly string[]): Promise<void> {
+    await this.enqueueEvents(ids.map((id) => ({ id, generation, tries: 0, delayMs: 0 })));
+  }
   enqueueProbes(ids: readonly string[], asked: boolean): Promise<void> {
     return this.answer(() => void this.probes.push({ ids, asked }));
   }
