@@ -21,6 +21,7 @@ const shots = process.env.CONSOLE_SHOTS;
 
 const pages: Readonly<Record<string, string>> = {
   overview: '/console',
+  domains: '/console/domains',
 };
 
 let console: TestConsole;

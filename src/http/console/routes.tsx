@@ -6,6 +6,7 @@ import { assetRoutes } from './assets.ts';
 import { pageHeaders } from './headers.ts';
 import { liveRoutes } from './live.ts';
 import { errorPage } from './page.tsx';
+import { domainListPages } from './routes/domains.tsx';
 import { overviewPages } from './routes/overview.tsx';
 
 const toConsole = (c: Context<HttpEnv>) =>
@@ -17,6 +18,7 @@ export const consoleRoutes = () => {
   pages.onError(errorPage);
   pages.route('/', liveRoutes());
   pages.route('/', overviewPages());
+  pages.route('/', domainListPages());
   return new Hono<HttpEnv>()
     .get('/', openToAll(toConsole, 'It leads browsers to the console'))
     .use('/console/*', pageHeaders)

@@ -143,7 +143,7 @@ const Top: FC = () => {
         <span>
           <span id="live-text">As of</span> <Time at={view.now} />
         </span>
-        <span>times in {view.preferences.zone}</span>
+        <span>· times in {view.preferences.zone}</span>
       </p>
     </div>
   );

@@ -2,10 +2,10 @@ import type { Child, FC } from 'hono/jsx';
 import { samePage, useView } from '../view.ts';
 
 export interface Column<Row> {
-  /** Head of the column, and its label where rows become records on a phone. */
+  /** Head of the column, and its label where rows become records on a phone. `Actions` is not shown. */
   readonly name: string;
   readonly cell: (row: Row) => Child;
-  /** `id`: what names the row; `num`: a number; `act`: buttons, whose head is not shown; `state`: first on a phone, without label. */
+  /** `id`: what names the row; `num`: a number; `act`: buttons; `state`: first on a phone, without label. */
   readonly kind?: 'id' | 'num' | 'act' | 'state' | 'err';
   /** Value of `sort` that orders by this column; only where an index serves it. */
   readonly sort?: string;
@@ -60,7 +60,7 @@ const Head: FC<{ column: Column<never>; sorted: string | undefined }> = ({ colum
       aria-sort={current ? (down ? 'descending' : 'ascending') : undefined}
     >
       {sort === undefined ? (
-        kind === 'act' ? (
+        kind === 'act' && name === 'Actions' ? (
           <span class="sr">{name}</span>
         ) : (
           name
