@@ -46,26 +46,31 @@ export const foldActivity = async ({ sql }: Reader, now: number): Promise<void> 
     on conflict (minute, kind, bucket) do update set n = pipe_activity.n + excluded.n`;
 };
 
+/** What was done of one kind within a step, by class of duration. */
 interface Summed {
   readonly step: number;
   readonly kind: string;
-  readonly bucket: number;
-  readonly n: number;
+  readonly counts: Readonly<Record<string, number>>;
 }
 
 const summed = ({ sql }: Reader, from: number, to: number, step: number) => sql<Summed[]>`
-  select (minute - ${from}::int) / ${step}::int as step, kind, bucket::int, sum(n)::float8 as n
-  from pipe_activity where minute >= ${from} and minute < ${to}
-  group by 1, 2, 3`;
+  select step, kind, json_object_agg(bucket, n) as counts
+  from (
+    select (minute - ${from}::int) / ${step}::int as step, kind, bucket, sum(n) as n
+    from pipe_activity where minute >= ${from} and minute < ${to}
+    group by 1, 2, 3) s
+  group by 1, 2`;
 
 const byBucket = (rows: readonly Summed[], kind: string): number[] => {
-  const counts = Array.from({ length: durationBounds.length + 1 }, () => 0);
-  for (const row of rows) if (row.kind === kind) counts[row.bucket] = (counts[row.bucket] ?? 0) + row.n;
-  return counts;
+  const found = rows.find((row) => row.kind === kind)?.counts ?? {};
+  return Array.from({ length: durationBounds.length + 1 }, (_, bucket) => found[bucket] ?? 0);
 };
 
 const sumOf = (rows: readonly Summed[], wanted: (kind: string) => boolean): number =>
-  rows.reduce((sum, { kind, n }) => (wanted(kind) ? sum + n : sum), 0);
+  rows
+    .filter(({ kind }) => wanted(kind))
+    .flatMap(({ counts }) => Object.values(counts))
+    .reduce((sum, n) => sum + n, 0);
 
 const countsOf = (rows: readonly Summed[]): ActivityCounts => ({
   accepted: sumOf(rows, (kind) => kind === 'accepted'),
