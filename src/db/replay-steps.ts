@@ -1,4 +1,11 @@
-import { allowanceOf, reasonToPause, type ReplayCounts, steppedTo } from '../lifecycle/replay.ts';
+import {
+  allowanceOf,
+  mostWaiting,
+  progressOf,
+  reasonToPause,
+  type ReplayCounts,
+  steppedTo,
+} from '../lifecycle/replay.ts';
 import type { Db } from './client.ts';
 import { raiseCounters } from './counters.ts';
 import { ms } from './epoch.ts';
@@ -18,7 +25,7 @@ export const liveReplays = async ({ sql }: Db): Promise<LiveReplay[]> =>
     select id::float8 as id, state = 'running' and looked < total as opening from replays
     where state in ('running', 'paused', 'cancelled') and finished_at is null order by id`;
 
-interface StepRow {
+interface StepRow extends ReplayCounts {
   readonly actor: string;
   readonly reason: string | null;
   readonly from: 'failed' | 'applied';
@@ -26,6 +33,7 @@ interface StepRow {
   readonly rate: number;
   readonly total: number;
   readonly looked: number;
+  readonly skipped: number;
   readonly steppedAt: number;
 }
 
@@ -60,13 +68,15 @@ export const stepReplay = (
   inTransaction(db, async (tx) => {
     const [replay] = await tx.sql<StepRow[]>`
       select coalesce(executed_by, planned_by) as actor, reason, filter ->> 'status' as "from", reset_retry as "resetRetry",
-        rate_per_second as rate, total, looked, ${ms(tx.sql, 'stepped_at')} as "steppedAt"
+        rate_per_second as rate, total, looked, skipped, applied, failed_again, retrying, seen_applied, seen_failed, ${ms(tx.sql, 'stepped_at')} as "steppedAt"
       from replays where id = ${id} and state = 'running' for update skip locked`;
     if (replay === undefined) return null;
     const { total, looked, rate, actor, reason, from, resetRetry } = replay;
     const allowance = allowanceOf(rate, replay.steppedAt, now);
+    const { waiting } = progressOf({ ...replay, state: 'running', rate_per_second: rate });
+    const room = mostWaiting(replay, rate) - waiting;
     // A step ends with its part; what the rate allows beyond that is left for the next one.
-    const take = Math.min(allowance.events, most, total - looked, partSize - (looked % partSize));
+    const take = Math.min(allowance.events, room, most, total - looked, partSize - (looked % partSize));
     if (take <= 0) return [];
     const candidates = await readSlice(tx, id, looked, take);
     const opened = await openForReplay(tx, candidates, {

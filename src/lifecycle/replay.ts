@@ -82,14 +82,28 @@ export interface ReplayCounts {
 
 const leastSettled = 20;
 const mostFailedShare = 0.05;
+const leastAhead = 1000;
+const secondsAhead = 5;
+
+const failedSince = (counts: ReplayCounts): number =>
+  Math.max(0, counts.failed_again + counts.retrying - counts.seen_failed);
+
+const settledSince = (counts: ReplayCounts): number =>
+  failedSince(counts) + Math.max(0, counts.applied - counts.seen_applied);
 
 /** Why a replay is to stand still: more than 5 % failed again of those that came to anything, 20 at least. Null: it may go on. */
 export const reasonToPause = (counts: ReplayCounts): string | null => {
-  const failed = Math.max(0, counts.failed_again + counts.retrying - counts.seen_failed);
-  const settled = failed + Math.max(0, counts.applied - counts.seen_applied);
+  const [failed, settled] = [failedSince(counts), settledSince(counts)];
   if (settled < leastSettled || failed <= settled * mostFailedShare) return null;
   return `${failed} of ${settled} events failed again`;
 };
+
+/**
+ * How many opened events may wait to be tried: twenty until as many came to something, so that what is hopeless is seen
+ * before thousands are opened; then no more than workers can be expected to take soon.
+ */
+export const mostWaiting = (counts: ReplayCounts, ratePerSecond: number): number =>
+  settledSince(counts) < leastSettled ? leastSettled : Math.max(leastAhead, secondsAhead * ratePerSecond);
 
 /** Seconds until the rest is opened at this rate; rounded up. */
 export const secondsLeft = (left: number, ratePerSecond: number): number => Math.ceil(left / ratePerSecond);

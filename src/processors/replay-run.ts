@@ -10,9 +10,9 @@ import { onDatabase } from './on-database.ts';
 // A run that takes longer makes room for other jobs and goes on in a new one.
 const runMs = 20_000;
 const tickMs = 100;
-const settleMs = 500;
+const settleMs = 250;
 // A look at very many events that fail again and again takes its time; it may have this share of the whole.
-const settleShare = 10;
+const settleShare = 4;
 const enqueueMs = 5000;
 // What was opened is mostly applied by then; what is tried again later is heard of by the clock.
 const lingerMs = 3000;

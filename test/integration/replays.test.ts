@@ -107,4 +107,167 @@ describe.each(backends)('bulk replays with queues in %s', { timeout: 60_000 }, (
     const third = await post('/cert-events/replay', { source: 'twice', all: true });
     expect(await until(third.body['replayId'], 'done')).toMatchObject({ total: 0, opened: 0 });
   });
+
+  it('keep to their rate, and stand still, go on and end when they are told', async () => {
+    const ids = await plantDeadLetters(site.sql, { count: 300, domains, source: 'paced' });
+    const planned = await plan({ source: 'paced', ratePerSecond: 50 });
+    const id = String(planned['id']);
+    await post(`/replays/${id}/execute`);
+    const started = performance.now();
+    await waitFor(async () => Number((await replayOf(id))['opened']) >= 40, {
+      timeoutMs: 20_000,
+      what: 'forty to be opened',
+    });
+    const seconds = (performance.now() - started) / 1000;
+    expect(Number((await replayOf(id))['opened'])).toBeLessThanOrEqual(50 * (seconds + 1));
+    expect(await post(`/replays/${id}/pause`, { reason: 'lunch' })).toMatchObject({
+      status: 200,
+      body: { replay: { state: 'paused' } },
+    });
+    expect(await post(`/replays/${id}/pause`)).toMatchObject({ status: 200, body: { unchanged: true } });
+    const paused = await waitFor(
+      async () => {
+        const replay = await replayOf(id);
+        return replay['waiting'] === 0 ? replay : null;
+      },
+      { timeoutMs: 20_000, what: 'what was opened to be applied' },
+    );
+    expect(paused).toMatchObject({ state: 'paused', paused_because: null, applied: paused['opened'] });
+    expect((await statesOf(ids))['failed 0']).toBe(paused['left']);
+    expect(await post(`/replays/${id}/resume`)).toMatchObject({ body: { replay: { state: 'running' } } });
+    await waitFor(async () => Number((await replayOf(id))['opened']) > Number(paused['opened']), {
+      timeoutMs: 20_000,
+      what: 'it to go on',
+    });
+    expect(await post(`/replays/${id}/cancel`)).toMatchObject({ body: { replay: { state: 'cancelled' } } });
+    const ended = await waitFor(
+      async () => {
+        const replay = await replayOf(id);
+        return replay['finished_at'] === null ? null : replay;
+      },
+      { timeoutMs: 20_000, what: 'what was opened to be counted' },
+    );
+    expect(Number(ended['left'])).toBeGreaterThan(0);
+    expect(Number(ended['applied']) + Number(ended['left'])).toBe(300);
+    expect((await statesOf(ids))['failed 0']).toBe(ended['left']);
+    expect(await post(`/replays/${id}/resume`)).toMatchObject({ status: 409 });
+    expect(await post(`/replays/${id}/execute`)).toMatchObject({ status: 200, body: { alreadyExecuted: true } });
+    const audit = await site.sql<{ action: string }[]>`
+      select action from audit_log where object_type = 'replay' and object_id = ${id} order by seq`;
+    expect(audit.map(({ action }) => action.slice('replay.'.length))).toEqual([
+      'plan',
+      'execute',
+      'pause',
+      'resume',
+      'cancel',
+    ]);
+  });
+
+  it('pause by themselves when too many fail again, and go on when a person says so', async () => {
+    const ids = await plantDeadLetters(site.sql, { count: 200, domains, source: 'broken', eventType: 'revoked' });
+    const planned = await plan({ source: 'broken', ratePerSecond: 100 });
+    await post(`/replays/${String(planned['id'])}/execute`);
+    const paused = await until(planned['id'], 'paused');
+    expect(paused['paused_because']).toMatch(/^\d+ of \d+ events failed again$/);
+    // It was seen to be hopeless before many were opened.
+    expect(Number(paused['opened'])).toBeLessThanOrEqual(40);
+    await post(`/replays/${String(planned['id'])}/resume`);
+    for (let round = 0; round < 20; round += 1) {
+      const replay = await waitFor(
+        async () => {
+          const now = await replayOf(planned['id']);
+          return now['state'] === 'running' ? null : now;
+        },
+        { timeoutMs: 20_000, what: 'it to stand still or end' },
+      );
+      if (replay['state'] === 'done') break;
+      await post(`/replays/${String(planned['id'])}/resume`);
+    }
+    expect(await replayOf(planned['id'])).toMatchObject({ state: 'done', failed_again: 200, applied: 0, left: 0 });
+    expect(await statesOf(ids)).toEqual({ 'failed 1': 200 });
+  });
+
+  it('skip what changed since the plan, and say so', async () => {
+    const ids = await plantDeadLetters(site.sql, { count: 30, domains, source: 'changed' });
+    const planned = await plan({ source: 'changed', ratePerSecond: 1000 });
+    // One is applied meanwhile, one fails anew.
+    const [applied = '', again = '', ...rest] = ids;
+    await site.sql`update certificate_lifecycle_events set event_type = 'revoked' where id = ${again}`;
+    for (const id of [applied, again]) expect(await post(`/cert-events/${id}/replay`)).toMatchObject({ status: 200 });
+    await waitFor(
+      async () =>
+        (await statesOf([applied, again]))['failed 1'] === 1 && (await statesOf([applied]))['applied 1'] === 1,
+      { what: 'both to be settled' },
+    );
+    const late = await plantDeadLetters(site.sql, { count: 1, domains, source: 'changed' });
+    expect(await post(`/replays/${String(planned['id'])}/execute`)).toMatchObject({
+      status: 200,
+      body: { changed: 2, message: expect.stringContaining('2 of 30 events changed since the plan was made') },
+    });
+    expect(await until(planned['id'], 'done')).toMatchObject({
+      total: 30,
+      opened: 28,
+      skipped: 2,
+      applied: 28,
+      left: 0,
+    });
+    expect(await applicationsOf(site.sql, rest)).toEqual({ 1: 28 });
+    expect(await statesOf([again, ...late])).toEqual({ 'failed 1': 1, 'failed 0': 1 });
+  });
+
+  it('take one group, named ids, or applied events with force, and nothing else', async () => {
+    const routes = await plantDeadLetters(site.sql, { count: 4, domains, source: 'groups' });
+    const others = await plantDeadLetters(site.sql, {
+      count: 3,
+      domains,
+      source: 'groups',
+      error: 'certificate of {domain} is malformed',
+    });
+    const listed = await site.admin('GET', '/dead-letters?source=groups');
+    expect(listed.body).toMatchObject({
+      totals: { events: 7, groups: 2, domains: 4, sources: 1 },
+      groups: [
+        {
+          events: 4,
+          domains: 4,
+          pattern: 'route lookup of <domain> timed out',
+          first_sources: [{ source: 'groups', cluster_id: 'eu', events: 4 }],
+          oldest: routes.slice(0, 3),
+        },
+        { events: 3, domains: 3, pattern: 'certificate of <domain> is malformed' },
+      ],
+    });
+    const [group = {}] = listed.body['groups'] as Row[];
+    expect((group['hours'] as number[]).reduce((sum, n) => sum + n, 0)).toBe(4);
+    const filter = { source: 'groups', fingerprint: group['fingerprint'] };
+    expect(await post('/cert-events/replay', { ...filter, dryRun: true })).toMatchObject({
+      status: 200,
+      body: { ok: true, dryRun: true, attempted: 4, replayed: 0, ids: routes },
+    });
+    expect(await statesOf(routes)).toEqual({ 'failed 0': 4 });
+    expect(await post('/cert-events/replay', { ...filter, limit: 3, reason: 'routes are back' })).toMatchObject({
+      body: { dryRun: false, attempted: 3, replayed: 3, ids: routes.slice(0, 3) },
+    });
+    expect(await post('/cert-events/replay', { ...filter, limit: 3 })).toMatchObject({
+      body: { attempted: 1, replayed: 1, ids: routes.slice(3) },
+    });
+    expect(await post('/cert-events/replay', { ids: others.slice(0, 1) })).toMatchObject({
+      body: { replayed: 1, ids: others.slice(0, 1) },
+    });
+    await waitFor(async () => (await statesOf([...routes, ...others]))['applied 1'] === 5, {
+      what: 'five to be applied',
+    });
+    expect(await statesOf(others)).toEqual({ 'applied 1': 1, 'failed 0': 2 });
+    expect(await post('/cert-events/replay', { source: 'groups', status: 'applied' })).toMatchObject({ status: 409 });
+    const forced = await post('/cert-events/replay', { source: 'groups', status: 'applied', force: true });
+    expect(forced.body).toMatchObject({ attempted: 5, replayed: 5 });
+    await waitFor(async () => (await statesOf([...routes, ...others]))['applied 2'] === 5, {
+      what: 'them to be applied again',
+    });
+    const [audit] =
+      await site.sql`select after, reason from audit_log where action = 'event.replay' and after -> 'ids' ->> 0 = ${routes[0] ?? ''} order by seq limit 1`;
+    expect(audit).toMatchObject({ reason: 'routes are back', after: { replayed: 3 } });
+    const counted = /fdt_cert_dlq_replayed_events_total\{by="person"\} (\d+)/.exec(await site.metrics())?.[1];
+    expect(Number(counted)).toBeGreaterThanOrEqual(10);
+  });
 });
