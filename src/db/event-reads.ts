@@ -190,10 +190,13 @@ export const findEvent = async ({ orm }: Db, id: string): Promise<EventRow | nul
 
 const mostIncidents = 100;
 
-/** What belongs to one event: failed tries and replays in the order they were made, incidents that name it, its domain. */
+/**
+ * What belongs to one event: failed tries and replays in the order they were made, incidents that name it, its domain, and
+ * the group it was committed with, after which its first job is named.
+ */
 export const readEventDetail = async ({ orm }: Db, event: EventRow) => {
   const names = or(eq(incidents.event_id, event.id), sql`${incidents.context} ->> 'resolvedByEventId' = ${event.id}`);
-  const [attempts, replays, named, [domain]] = await Promise.all([
+  const [attempts, replays, named, [domain], [group]] = await Promise.all([
     orm.select().from(eventAttempts).where(eq(eventAttempts.event_id, event.id)).orderBy(asc(eventAttempts.id)),
     orm.select().from(eventReplays).where(eq(eventReplays.event_id, event.id)).orderBy(asc(eventReplays.id)),
     orm
@@ -208,8 +211,9 @@ export const readEventDetail = async ({ orm }: Db, event: EventRow) => {
           .select({ id: customDomains.id, domain: customDomains.domain, tls_status: customDomains.tls_status })
           .from(customDomains)
           .where(eq(customDomains.id, event.domain_id)),
+    orm.select({ id: events.group_id }).from(events).where(eq(events.id, event.id)),
   ]);
-  return { attempts, replays, incidents: named, domain: domain ?? null };
+  return { attempts, replays, incidents: named, domain: domain ?? null, groupId: group?.id ?? null };
 };
 
 export type EventDetail = Awaited<ReturnType<typeof readEventDetail>>;

@@ -1,6 +1,6 @@
 import type { NoticeClass } from '../lifecycle/notice.ts';
 import type { Db } from './client.ts';
-import { and, asc, desc, eq, getTableColumns, gte, lt, type SQL, sql } from './drizzle.ts';
+import { and, asc, desc, eq, getTableColumns, gte, inArray, lt, type SQL, sql } from './drizzle.ts';
 import type { EventRow } from './event-reads.ts';
 import { notificationAttempts, notifications, type NotificationStatus } from './schema-served.ts';
 import { events } from './schema.ts';
@@ -86,6 +86,16 @@ export const attemptsOf = ({ orm }: Db, id: string) =>
     .from(notificationAttempts)
     .where(eq(notificationAttempts.notification_id, id))
     .orderBy(asc(notificationAttempts.id));
+
+/** The tries of several notifications, all in the order they were made. */
+export const attemptsOfAll = async ({ orm }: Db, ids: readonly string[]) =>
+  ids.length === 0
+    ? []
+    : orm
+        .select({ notification_id: notificationAttempts.notification_id, ...attemptColumns })
+        .from(notificationAttempts)
+        .where(inArray(notificationAttempts.notification_id, [...ids]))
+        .orderBy(asc(notificationAttempts.id));
 
 /** What the history of a domain or an event tells of a notification. */
 const told = {

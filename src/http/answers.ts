@@ -11,7 +11,7 @@ import {
   incidentTypes,
   tlsStatuses,
 } from '../lifecycle/types.ts';
-import { toldRow } from './notification-answers.ts';
+import { deliveredRow } from './notification-answers.ts';
 
 // What the answers look like, for the OpenAPI document: rows leave as the database has them (contract 4).
 
@@ -109,7 +109,7 @@ export const eventDetail = v.strictObject({
   event: eventRow,
   attempts: v.array(attempt),
   replays: v.array(replay),
-  deliveries: v.array(toldRow),
+  deliveries: v.array(deliveredRow),
   incidents: v.array(incidentRow),
   domain: v.nullable(v.strictObject({ id, domain: v.string(), tls_status: v.picklist(tlsStatuses) })),
   timeline: v.array(v.looseObject({ at: time, kind: v.string() })),

@@ -1,14 +1,13 @@
 import { type Context, Hono } from 'hono';
 import * as v from 'valibot';
-import { type EventRow, findEvent, listEvents, readEventDetail, readEventStats } from '../db/event-reads.ts';
-import { deliveriesAfter } from '../db/notification-reads.ts';
+import { type EventRow, findEvent, listEvents, readEventStats } from '../db/event-reads.ts';
 import { reopenEvent } from '../db/reopen.ts';
 import { AppError } from '../errors.ts';
 import { errorClasses, eventStatuses, eventTypes } from '../lifecycle/types.ts';
 import { eventDetail, eventList, replayAnswer } from './answers.ts';
 import { audited } from './audited.ts';
 import type { HttpEnv } from './env.ts';
-import { attemptsOf, timelineOf } from './event-timeline.ts';
+import { readStory } from './event-timeline.ts';
 import { filterText, idOfCursor, pathId, queryDomain, queryTime, remark, strictBody, strictQuery } from './filters.ts';
 import { encodeCursor, queryFlag, queryLimit, readJson, readQuery } from './input.ts';
 import { enqueueReplayed } from './replay-queue.ts';
@@ -95,7 +94,7 @@ const listRoute = {
 } as const;
 
 const detailRoute = {
-  summary: 'One event with its tries, replays, incidents and domain, and all of them as one timeline',
+  summary: 'One event with its tries, replays, incidents, notifications and domain, and all of them as one timeline',
   tag: 'Events',
   role: 'viewer',
   scope: 'org',
@@ -134,16 +133,7 @@ export const eventRoutes = () =>
       const { db } = c.var.ctx;
       const event = visible(c, await findEvent(db, pathId(c)));
       if (event === null) throw missing();
-      const detail = await readEventDetail(db, event);
-      return c.json({
-        event,
-        attempts: attemptsOf(event, detail.attempts),
-        replays: detail.replays.map(({ id: _id, event_id: _event, ...replay }) => replay),
-        deliveries: await deliveriesAfter(db, event),
-        incidents: detail.incidents,
-        domain: detail.domain,
-        timeline: timelineOf(event, detail),
-      });
+      return c.json({ event, ...(await readStory(db, event)) });
     })
     .post('/v1/admin/cert-events/:id/replay', route(replayRoute), async (c) => {
       const id = pathId(c);

@@ -32,6 +32,17 @@ const notificationRow = v.strictObject({
   sent_at: v.nullable(time),
 });
 
+/** One try to deliver a notification. */
+const attempt = v.strictObject({
+  attempt: v.number(),
+  delivered: v.boolean(),
+  status: v.nullable(v.number()),
+  error: text,
+  snippet: text,
+  duration_ms: v.number(),
+  created_at: time,
+});
+
 /** A notification in the history of its domain. */
 export const toldRow = v.strictObject({
   ...v.omit(notificationRow, [
@@ -50,6 +61,9 @@ export const toldRow = v.strictObject({
   notice: v.picklist(['alert', 'runbook']),
 });
 
+/** A notification in the story of an event, with its tries. */
+export const deliveredRow = v.strictObject({ ...toldRow.entries, attempts: v.array(attempt) });
+
 export const notificationList = v.strictObject({
   notifications: v.array(notificationRow),
   nextCursor: text,
@@ -58,17 +72,7 @@ export const notificationList = v.strictObject({
 
 export const notificationDetail = v.strictObject({
   notification: notificationRow,
-  attempts: v.array(
-    v.strictObject({
-      attempt: v.number(),
-      delivered: v.boolean(),
-      status: v.nullable(v.number()),
-      error: text,
-      snippet: text,
-      duration_ms: v.number(),
-      created_at: time,
-    }),
-  ),
+  attempts: v.array(attempt),
 });
 
 export const requeueAnswer = v.strictObject({ ok: v.literal(true), notification: notificationRow });

@@ -3,6 +3,7 @@ import { eq } from 'drizzle-orm';
 import * as v from 'valibot';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EventRow, EventStats } from '../../src/db/event-reads.ts';
+import { notificationAttempts, notifications } from '../../src/db/schema-served.ts';
 import { customDomains, eventAttempts, eventReplays, events, incidents } from '../../src/db/schema.ts';
 import { eventDetail, eventList, replayAnswer } from '../../src/http/answers.ts';
 import { eventRoutes } from '../../src/http/events.ts';
@@ -225,10 +226,35 @@ interface Detail {
   readonly event: EventRow;
   readonly attempts: { result: string; attempt: number; error: string | null }[];
   readonly replays: { actor: string }[];
+  readonly deliveries: { channel: string; attempts: { delivered: boolean }[] }[];
   readonly incidents: { id: string }[];
   readonly domain: { domain: string; tls_status: string } | null;
   readonly timeline: { at: string; kind: string; actor?: string; error?: string }[];
 }
+
+const noticeOf = (
+  at: number,
+  domainId: string,
+  values: Partial<typeof notifications.$inferInsert> = {},
+): typeof notifications.$inferInsert & { id: string } => ({
+  id: idAt(at),
+  kind: 'alert',
+  action: 'fire',
+  alert_key: `${domainId}:tls_error`,
+  cycle: 'one',
+  class: 'tls_error',
+  severity: 'critical',
+  route: 'page',
+  channel: 'ops-mail',
+  domain_id: domainId,
+  domain: 'story.example.com',
+  summary: 'TLS error',
+  body: {},
+  fired_at: new Date(at),
+  created_at: new Date(at),
+  updated_at: new Date(at),
+  ...values,
+});
 
 describe('one event', () => {
   it('comes with its tries, replays, incidents and domain as one story', async () => {
@@ -264,14 +290,27 @@ describe('one event', () => {
       incident_type: 'issuance_failed',
       status: 'resolved',
       context: { resolvedByEventId: event.id },
+      resolved_at: new Date(now + 9000),
+      resolved_by: 'ops',
     });
     await api.db.orm
       .insert(incidents)
       .values([raised, resolved, incidentOf(now, { domain: 'story.example.com', incident_type: 'tls_error' })]);
 
+    const told = noticeOf(now + 9500, domain.id, { channel: 'ops-mail' });
+    await api.db.orm.insert(notifications).values([told, noticeOf(now - 1, domain.id, { channel: 'before' })]);
+    const sent = { notification_id: told.id, duration_ms: 5 };
+    await api.db.orm.insert(notificationAttempts).values([
+      { ...sent, attempt: 1, delivered: false, status: 500, error: '500 no', created_at: new Date(now + 9600) },
+      { ...sent, attempt: 2, delivered: true, status: 200, created_at: new Date(now + 9700) },
+    ]);
+
     const { status, body } = await api.call<Detail>('GET', `${path}/${event.id.toUpperCase()}`);
     expect(status).toBe(200);
     v.assert(eventDetail, body);
+    expect(body.deliveries.map(({ channel, attempts }) => [channel, attempts.map((one) => one.delivered)])).toEqual([
+      ['ops-mail', [false, true]],
+    ]);
     expect(body.attempts.map(({ result, attempt }) => [result, attempt])).toEqual([
       ['failed', 1],
       ['failed', 2],
@@ -291,13 +330,25 @@ describe('one event', () => {
     expect(body.domain).toMatchObject({ domain: 'story.example.com', tls_status: 'tls_error' });
     expect(body.timeline.map(({ kind }) => kind)).toEqual([
       'received',
+      'queued',
+      'incident_raised',
       'try_failed',
       'try_failed',
       'failed',
       'replayed',
+      'queued',
       'applied',
+      'incident_resolved',
+      'notification_decided',
+      'notification_try',
+      'notification_try',
     ]);
-    expect(body.timeline[4]).toMatchObject({ actor: 'ops', reason: 'mended' });
+    expect(body.timeline[1]).toMatchObject({ job: event.group_id });
+    expect(body.timeline[2]).toMatchObject({ incident: raised.id, incident_type: 'renewal_failed', tier: 2 });
+    expect(body.timeline[6]).toMatchObject({ actor: 'ops', reason: 'mended' });
+    expect(body.timeline[7]).toMatchObject({ job: `${event.id}-1` });
+    expect(body.timeline[9]).toMatchObject({ incident: resolved.id, by: 'ops', note: null });
+    expect(body.timeline[11]).toMatchObject({ channel: 'ops-mail', attempt: 1, status: 500, error: '500 no' });
   });
 
   it('has no domain while it is unresolved', async () => {
@@ -305,7 +356,7 @@ describe('one event', () => {
     const { body } = await api.call<Detail>('GET', `${path}/${event?.id}`);
     expect(body.domain).toBeNull();
     expect(body.attempts).toEqual([]);
-    expect(body.timeline.map(({ kind }) => kind)).toEqual(['received']);
+    expect(body.timeline.map(({ kind }) => kind)).toEqual(['received', 'queued']);
   });
 
   it('is 404 when there is none', async () => {
