@@ -22,6 +22,7 @@ const shots = process.env.CONSOLE_SHOTS;
 const pages: Readonly<Record<string, string>> = {
   overview: '/console',
   domains: '/console/domains',
+  'a domain': `/console/domains/${fleetNames.drift}`,
 };
 
 let console: TestConsole;
@@ -61,5 +62,3 @@ describe.each(Object.keys(looks) as Look[])('in %s', (look) => {
     60_000,
   );
 });
-
-void fleetNames;

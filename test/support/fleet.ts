@@ -505,6 +505,8 @@ export const makeFleet = async ({ orm, sql }: Db, now: number): Promise<void> =>
   const found = special(now);
   const domains = healthy(140, now);
   const { drift, breach, stale, rejected, others } = found;
+  const past = history(drift, now);
+  drift.cert_last_event_id = past[0]?.id ?? null;
   await orm.insert(customDomains).values([...domains, drift, breach, stale, rejected, ...others]);
   await orm.insert(domainAddresses).values(addressesOfDrift(drift, now));
   const seen = { domain_id: drift.id ?? '', verdict: 'ok', depth: 'full' } as const;
@@ -538,7 +540,6 @@ export const makeFleet = async ({ orm, sql }: Db, now: number): Promise<void> =>
       created_at: new Date(now - 2 * hour),
     },
   ]);
-  const past = history(drift, now);
   const dead = deadEvents(now);
   await orm.insert(events).values([...ordinaryEvents(domains, now), ...past, ...dead]);
   const given = dead.slice(0, 3).map(({ id }) => id);
@@ -555,34 +556,30 @@ export const makeFleet = async ({ orm, sql }: Db, now: number): Promise<void> =>
       })),
     ),
   );
-  await orm
-    .insert(eventReplays)
-    .values({
-      event_id: past[1]?.id ?? '',
-      generation: 1,
-      actor: 'dana',
-      reason: 'route table rebuilt',
-      created_at: new Date(now - 6 * hour),
-    });
+  await orm.insert(eventReplays).values({
+    event_id: past[1]?.id ?? '',
+    generation: 1,
+    actor: 'dana',
+    reason: 'route table rebuilt',
+    created_at: new Date(now - 6 * hour),
+  });
   await orm.insert(incidents).values(raised(found, now));
   await orm.insert(alerts).values(firing(found, now));
   const sent = notices(found, now);
   await orm.insert(notifications).values(sent);
-  await orm
-    .insert(notificationAttempts)
-    .values(
-      sent
-        .filter(({ status }) => status === 'dead')
-        .map(({ id, last_error }) => ({
-          notification_id: id,
-          attempt: 1,
-          delivered: false,
-          status: 400,
-          error: last_error ?? null,
-          duration_ms: 120,
-          created_at: new Date(now - 50 * minute),
-        })),
-    );
+  await orm.insert(notificationAttempts).values(
+    sent
+      .filter(({ status }) => status === 'dead')
+      .map(({ id, last_error }) => ({
+        notification_id: id,
+        attempt: 1,
+        delivered: false,
+        status: 400,
+        error: last_error ?? null,
+        duration_ms: 120,
+        created_at: new Date(now - 50 * minute),
+      })),
+  );
   await orm.insert(certSources).values(senders(now)).onConflictDoNothing();
   await orm.insert(pipeActivity).values(activity(now));
   await orm.insert(replays).values(runs(now));

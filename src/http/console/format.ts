@@ -90,6 +90,10 @@ export const relativeText = (at: number, now: number, zone: string): string => {
   return ms < -30 * day ? dateText(at, zone) : `${span(ms)} ago`;
 };
 
+/** A deadline: `in 59 d`, `6 d overdue`. */
+export const dueText = (at: number, now: number): string =>
+  at > now ? `in ${span(at - now)}` : `${span(now - at)} overdue`;
+
 /** How long ago, without saying so: `58 min`; the date for what is more than 30 days past. */
 export const sinceText = (at: number, now: number, zone: string): string =>
   now - at > 30 * day ? dateText(at, zone) : span(now - at);

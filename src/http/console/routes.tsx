@@ -6,6 +6,7 @@ import { assetRoutes } from './assets.ts';
 import { pageHeaders } from './headers.ts';
 import { liveRoutes } from './live.ts';
 import { errorPage } from './page.tsx';
+import { domainPages } from './routes/domain.tsx';
 import { domainListPages } from './routes/domains.tsx';
 import { overviewPages } from './routes/overview.tsx';
 
@@ -19,6 +20,7 @@ export const consoleRoutes = () => {
   pages.route('/', liveRoutes());
   pages.route('/', overviewPages());
   pages.route('/', domainListPages());
+  pages.route('/', domainPages());
   return new Hono<HttpEnv>()
     .get('/', openToAll(toConsole, 'It leads browsers to the console'))
     .use('/console/*', pageHeaders)

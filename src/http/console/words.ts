@@ -1,3 +1,4 @@
+import type { Verdict } from '../../lifecycle/served.ts';
 import type { DriftState, ErrorClass, EventType, IncidentType, TlsStatus } from '../../lifecycle/types.ts';
 
 /** The words of the screen for the names of the contract. */
@@ -15,6 +16,27 @@ export const driftWords: Readonly<Record<DriftState, string>> = {
   stale_served: 'old certificate served',
   unknown_served: 'unknown certificate served',
   addresses_differ: 'addresses differ',
+};
+
+/** What a look at one address found. */
+export const verdictWords: Readonly<Record<Verdict, string>> = {
+  ok: 'accepted',
+  untrusted: 'not trusted',
+  wrong_host: 'wrong host',
+  expired: 'expired',
+  not_yet_valid: 'not valid yet',
+  dns_failed: 'name not found',
+  dns_timeout: 'name server silent',
+  address_refused: 'address not allowed',
+  connection_refused: 'connection refused',
+  unreachable: 'unreachable',
+  connect_timeout: 'no answer',
+  handshake_timeout: 'handshake too slow',
+  closed: 'connection closed',
+  tls_alert: 'TLS alert',
+  not_tls: 'no TLS',
+  starttls_failed: 'STARTTLS failed',
+  oversized: 'answer too large',
 };
 
 export const eventWords: Readonly<Record<EventType, string>> = {

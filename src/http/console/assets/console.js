@@ -26,8 +26,11 @@
   const refreshTimes = () => {
     for (const time of document.querySelectorAll('time[data-as]')) {
       const ms = Date.parse(time.dateTime) - Date.now();
-      if (ms < -30 * day) continue;
-      const text = time.dataset.as === 'since' ? span(ms) : ms >= second ? `in ${span(ms)}` : `${span(ms)} ago`;
+      const as = time.dataset.as;
+      // Far back it is the date, which stays.
+      if (ms < -30 * day && as !== 'due') continue;
+      const past = as === 'since' ? span(ms) : as === 'due' ? `${span(ms)} overdue` : `${span(ms)} ago`;
+      const text = ms >= second && as !== 'since' ? `in ${span(ms)}` : past;
       if (time.textContent !== text) time.textContent = text;
     }
   };
@@ -210,6 +213,7 @@
   const enhance = (within) => {
     if (navigator.clipboard) for (const button of within.querySelectorAll('[data-copy]')) button.hidden = false;
     for (const bar of within.querySelectorAll('[data-selection]')) showSelection(bar);
+    for (const box of within.querySelectorAll('.scroll')) if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
   };
 
   // Tick boxes: how many, beside the button that acts on them.

@@ -39,7 +39,7 @@ const columns: readonly Column<DomainRow>[] = [
   { name: 'Status', cell: ({ tls_status: status }) => <Status of={status} /> },
   { name: 'Served', cell: ({ drift_state: state }) => <Drift of={state} /> },
   { name: 'Expires', sort: 'ends', width: 's', cell: ({ tls_not_after: at }) => <Time at={at} /> },
-  { name: 'Renewal due', sort: 'renewal', width: 's', cell: ({ renewal_due_at: at }) => <Time at={at} /> },
+  { name: 'Renewal due', sort: 'renewal', width: 's', cell: ({ renewal_due_at: at }) => <Time at={at} as="due" /> },
   {
     name: 'Last event',
     cell: ({ cert_last_event_type: type, cert_last_event_at: at, tls_last_error: error }) => (

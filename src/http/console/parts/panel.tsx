@@ -93,6 +93,18 @@ export const Verdict: FC<PropsWithChildren<VerdictProps>> = ({ tone, icon, title
   </section>
 );
 
+/** What a change came to, on the page it leads back to. */
+export const Notice: FC<PropsWithChildren<{ tone?: Tone; icon?: IconName }>> = ({
+  tone = 'issued',
+  icon = 's-issued',
+  children,
+}) => (
+  <div class={`notice state-${tone}`} role="status">
+    <Icon name={icon} />
+    <p>{children}</p>
+  </div>
+);
+
 /** Where a list has nothing: what would be here, and what to do next. */
 export const Empty: FC<PropsWithChildren<{ title: Child }>> = ({ title, children }) => (
   <div class="empty">

@@ -1,6 +1,15 @@
 import type { FC, PropsWithChildren } from 'hono/jsx';
 import { displayText } from '../../../lifecycle/display-text.ts';
-import { clockText, dateText, exactText, relativeText, shortFingerprint, sinceText, wrapPieces } from '../format.ts';
+import {
+  clockText,
+  dateText,
+  dueText,
+  exactText,
+  relativeText,
+  shortFingerprint,
+  sinceText,
+  wrapPieces,
+} from '../format.ts';
 import { href, type Params, useView } from '../view.ts';
 
 type Moment = Date | number | null | undefined;
@@ -10,20 +19,21 @@ const epochOf = (at: Date | number): number => (typeof at === 'number' ? at : at
 const texts = {
   relative: relativeText,
   since: sinceText,
+  due: (at: number, now: number) => dueText(at, now),
   clock: (at: number, _now: number, zone: string) => clockText(at, zone),
   date: (at: number, _now: number, zone: string) => dateText(at, zone),
   exact: (at: number, _now: number, zone: string) => exactText(at, zone),
 };
 
 /**
- * A time: relative (`4 h ago`), as a length (`since`: `4 h`), on the clock, as a date or exact; always with the exact time
+ * A time: relative (`4 h ago`), as a length (`since`: `4 h`), as a deadline (`due`: `6 d overdue`), on the clock, as a date or exact; always with the exact time
  * behind it. `–` where there is none. The script keeps `relative` and `since` fresh.
  */
 export const Time: FC<{ at: Moment; as?: keyof typeof texts }> = ({ at, as = 'relative' }) => {
   const { now, preferences } = useView();
   if (at === null || at === undefined) return <span class="faint">–</span>;
   const epoch = epochOf(at);
-  const fresh = as === 'relative' || as === 'since';
+  const fresh = as === 'relative' || as === 'since' || as === 'due';
   return (
     <time
       datetime={new Date(epoch).toISOString()}

@@ -1,0 +1,210 @@
+import type { FC } from 'hono/jsx';
+import type { EventFilter, EventRow, EventStats } from '../../../db/event-reads.ts';
+import { errorClasses, eventStatuses, eventTypes } from '../../../lifecycle/types.ts';
+import { count, counted, shortId } from '../format.ts';
+import { fieldTime } from '../page-time.ts';
+import { CsvLink, Field, Filters, Select } from '../parts/forms.tsx';
+import { Head } from '../parts/frame.tsx';
+import { Empty, Panel } from '../parts/panel.tsx';
+import { type Column, DataTable, Pager, shownOf } from '../parts/table.tsx';
+import { Host, Link, Quoted, Time } from '../parts/text.tsx';
+import { href, useView } from '../view.ts';
+import { errorClassWords, eventWords, sentence } from '../words.ts';
+import { EventResult } from './event-result.tsx';
+
+interface EventsProps {
+  readonly events: readonly EventRow[];
+  readonly next: string | null;
+  readonly stats: EventStats;
+  readonly total: number;
+  readonly filter: EventFilter;
+  readonly size: number;
+}
+
+/** Who sent an event: `lego:eu-edge-1`. */
+export const senderOf = ({ source, cluster_id: cluster }: Pick<EventRow, 'source' | 'cluster_id'>): string =>
+  cluster === null ? source : `${source}:${cluster}`;
+
+const columns: readonly Column<EventRow>[] = [
+  {
+    name: 'Event',
+    kind: 'id',
+    cell: ({ id, event_type: type }) => (
+      <>
+        <Link to={`events/${id}`}>
+          <code>{shortId(id)}</code>
+        </Link>
+        <span class="sub">{eventWords[type]}</span>
+      </>
+    ),
+  },
+  {
+    name: 'Domain',
+    cell: ({ domain, org_id: org, domain_id: known }) => (
+      <>
+        <Host name={domain} />
+        <span class="sub">
+          <Quoted text={known === null ? 'not registered' : (org ?? 'no organisation')} max={120} />
+        </span>
+      </>
+    ),
+  },
+  { name: 'Source', cell: (event) => <Quoted text={senderOf(event)} max={120} /> },
+  {
+    name: 'Result',
+    cell: (event) => (
+      <>
+        <EventResult event={event} />
+        {event.status !== 'applied' && event.last_error !== null && (
+          <span class="sub err">
+            {event.error_class !== null && `${errorClassWords[event.error_class]}: `}
+            <Quoted text={event.last_error} max={160} />
+          </span>
+        )}
+      </>
+    ),
+  },
+  { name: 'Received', width: 's', cell: ({ created_at: at }) => <Time at={at} /> },
+];
+
+/** Whether the page shows all events, or those of a filter. */
+const isFiltered = ({ orgId: _own, ...filter }: EventFilter): boolean =>
+  Object.values(filter).some((value) => value !== undefined);
+
+/** The page in the browser's tab, verdict first. */
+export const eventsTitle = ({ stats, total }: Pick<EventsProps, 'stats' | 'total'>): string =>
+  stats.failed > 0 ? `${count(stats.failed)} of ${counted(total, 'event')} gave up` : counted(total, 'event');
+
+const About: FC<Pick<EventsProps, 'stats' | 'total'>> = ({ stats, total }) => (
+  <>
+    {counted(total, 'event')}: {count(stats.applied)} applied, {count(stats.pending)} pending, {count(stats.failed)} gave
+    up. {count(stats.unresolved)} {stats.unresolved === 1 ? 'is' : 'are'} for domains that are not registered.
+  </>
+);
+
+const choice = <T extends string>(words: Readonly<Record<T, string>>) => {
+  const text = (value: T) => ({ value, text: sentence(words[value]) });
+  return (values: readonly T[]) => values.map(text);
+};
+
+const statusWords = { pending: 'pending', applied: 'applied', failed: 'gave up' } as const;
+
+/** Filters of who and when, which events and dead letters have in common. */
+export const SenderAndTime: FC<{ filter: Pick<EventFilter, 'source' | 'clusterId' | 'since' | 'until'> }> = (props) => {
+  const { source, clusterId, since, until } = props.filter;
+  const { actor, query } = useView();
+  const org = query.get('orgId') ?? '';
+  return (
+    <>
+      <Field bare id="f-source" name="source" label="Source" value={source ?? ''} placeholder="Source" />
+      <Field bare id="f-cluster" name="clusterId" label="Cluster" value={clusterId ?? ''} placeholder="Cluster" />
+      {actor.orgId === null && (
+        <Field bare id="f-org" name="orgId" label="Organisation" value={org} placeholder="Organisation" />
+      )}
+      <span class="between">
+        <label for="f-since">From</label>
+        <input class="field" id="f-since" name="since" type="datetime-local" value={fieldTime(since)} />
+        <label for="f-until">to</label>
+        <input class="field" id="f-until" name="until" type="datetime-local" value={fieldTime(until)} /> UTC
+      </span>
+    </>
+  );
+};
+
+const Choices: FC<{ filter: EventFilter }> = ({ filter }) => (
+  <Filters to="events">
+    <Field bare id="f-domain" name="domain" label="Domain" value={filter.domain ?? ''} placeholder="Domain" />
+    <Select
+      bare
+      id="f-status"
+      name="status"
+      label="Status"
+      any="Any status"
+      value={filter.status}
+      choices={choice(statusWords)(eventStatuses)}
+    />
+    <Select
+      bare
+      id="f-type"
+      name="eventType"
+      label="Type"
+      any="Any type"
+      value={filter.eventType}
+      choices={choice(eventWords)(eventTypes)}
+    />
+    <Select
+      bare
+      id="f-class"
+      name="errorClass"
+      label="Class of error"
+      any="Any error"
+      value={filter.errorClass}
+      choices={choice(errorClassWords)(errorClasses)}
+    />
+    <Select
+      bare
+      id="f-unresolved"
+      name="unresolved"
+      label="Registered"
+      any="Registered or not"
+      value={filter.unresolved === undefined ? '' : String(filter.unresolved)}
+      choices={[
+        { value: 'false', text: 'Registered' },
+        { value: 'true', text: 'Not registered' },
+      ]}
+    />
+    <SenderAndTime filter={filter} />
+  </Filters>
+);
+
+const Nothing: FC<{ filter: EventFilter }> = ({ filter }) =>
+  isFiltered(filter) || filter.orgId !== undefined ? (
+    <Empty title="No events that match">
+      Change or remove a filter. <Link to="events">All events</Link>
+    </Empty>
+  ) : (
+    <Empty title="No events yet">
+      Senders post them to <code>/v1/domains/cert-events</code>; <code>notafter send</code> sends one by hand.
+    </Empty>
+  );
+
+/** The ledger: every event that was taken in, newest first. */
+export const EventsPage: FC<EventsProps> = (props) => {
+  const { events, next, stats, total, filter, size } = props;
+  const paged = useView().query.has('cursor');
+  const about = paged ? `${counted(total, 'event')}, newest first` : shownOf(count(events.length), count(total), 'newest first');
+  return (
+    <>
+      <Head
+        title="Events"
+        about={<About stats={stats} total={total} />}
+        actions={
+          <a class="btn" href={href(useView(), 'dead-letters')}>
+            Dead letters
+          </a>
+        }
+      />
+      <Panel
+        id="list"
+        title="Ledger"
+        about={about}
+        more={<CsvLink to="events.csv" />}
+        live="events dead-letters"
+        foot={
+          <Pager next={next} size={size}>
+            An event is kept whatever becomes of it.
+          </Pager>
+        }
+      >
+        <Choices filter={filter} />
+        <DataTable
+          caption="Events, newest first"
+          columns={columns}
+          rows={events}
+          rowId={({ id }) => id}
+          empty={<Nothing filter={filter} />}
+        />
+      </Panel>
+    </>
+  );
+};
