@@ -194,7 +194,7 @@ export const variables = {
   CERT_DLQ_AUTO_REPLAY_ENABLED: {
     rule: flag,
     default: 'false',
-    about: 'Replay dead letters by policy; see docs/dead-letters.md.',
+    about: 'Replay dead letters by policy; see docs/replay-policy.md.',
   },
   CERT_DLQ_AUTO_REPLAY_DRY_RUN: {
     rule: flag,

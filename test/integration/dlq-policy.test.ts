@@ -275,7 +275,7 @@ describe('the replay policy', () => {
     const id = await letter();
     await letter({ errorClass: 'invalid' });
     await api.db.sql`alter table audit_head rename to audit_head_away`;
-    await expect(run()).rejects.toThrow();
+    await expect(run()).rejects.toThrow('audit_head');
     await api.db.sql`alter table audit_head_away rename to audit_head`;
     expect(await statusOf(id)).toBe('failed');
     expect(await counters()).toEqual({});

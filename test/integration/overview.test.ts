@@ -265,7 +265,7 @@ describe('the watch over our own work', () => {
       .values(eventOf(start - hour, { status: 'failed', error_class: 'internal', dlq_replay_count: 3 }));
     await Promise.all([selfWatch(api.ctx, tools), selfWatch(api.ctx, tools), selfWatch(api.ctx, tools)]);
     await selfWatch(api.ctx, tools);
-    expect((await notices()).map((row) => row['summary']).toSorted()).toEqual([
+    expect((await notices()).map((row) => String(row['summary'])).toSorted((a, b) => a.localeCompare(b))).toEqual([
       '1 event fails again however often it is replayed',
       '50 tries to apply an event failed within 10 minutes (internal), usually 0',
       'lego:eu is silent: usually an event every 23 hours, none for 4 days',
