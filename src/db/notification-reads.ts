@@ -16,14 +16,13 @@ export interface NotificationFilter {
   readonly until?: number | undefined;
 }
 
-export type NotificationStats = Readonly<Record<NotificationStatus, number>>;
-
 const { seq: _seq, ...columns } = getTableColumns(notifications);
 
 /** A notification as callers see it: every column but its place in the outbox. */
 export type NotificationRow = Omit<typeof notifications.$inferSelect, 'seq'>;
 
-const conditions = (filter: NotificationFilter): SQL[] => {
+/** A filter as conditions on the outbox. */
+export const conditions = (filter: NotificationFilter): SQL[] => {
   const { status, channel, class: noticeClass, domain, orgId, since, until } = filter;
   return [
     ...(status === undefined ? [] : [eq(notifications.status, status)]),
@@ -58,17 +57,6 @@ export const listNotifications = async (
     notifications: page.map(({ seq: _place, ...row }) => row),
     next: rows.length > limit ? (page.at(-1)?.seq ?? null) : null,
   };
-};
-
-/** Counts of all notifications the filter lets through, whatever page is shown. */
-export const readNotificationStats = async ({ orm }: Db, filter: NotificationFilter): Promise<NotificationStats> => {
-  const rows = await orm
-    .select({ status: notifications.status, n: sql`count(*)`.mapWith(Number) })
-    .from(notifications)
-    .where(and(...conditions(filter)))
-    .groupBy(notifications.status);
-  const countOf = (wanted: NotificationStatus): number => rows.find(({ status }) => status === wanted)?.n ?? 0;
-  return { pending: countOf('pending'), failed: countOf('failed'), sent: countOf('sent'), dead: countOf('dead') };
 };
 
 /** One notification; null when there is none with this id. */

@@ -1,3 +1,4 @@
+import type { NoticeClass } from '../lifecycle/notice.ts';
 import type {
   DriftState,
   ErrorClass,
@@ -20,6 +21,7 @@ import {
   timestamp,
   uuid,
 } from './drizzle.ts';
+import type { NotificationStatus } from './schema-served.ts';
 
 /**
  * Counts kept by triggers as signed deltas and folded together now and then: a sum over a few rows instead of a scan over
@@ -58,6 +60,23 @@ export const incidentCounts = pgTable('incident_counts', {
   incident_type: text('incident_type').$type<IncidentType>().notNull(),
   tier: smallint('tier').$type<1 | 2 | 3>().notNull(),
   status: text('status').$type<IncidentStatus>().notNull(),
+  n: bigint('n', { mode: 'number' }).notNull(),
+});
+
+export const notificationCounts = pgTable('notification_counts', {
+  org_id: text('org_id'),
+  channel: text('channel').notNull(),
+  class: text('class').$type<NoticeClass>().notNull(),
+  status: text('status').$type<NotificationStatus>().notNull(),
+  n: bigint('n', { mode: 'number' }).notNull(),
+});
+
+/** Events of each sender by hour of receipt, counted from 1970; the last two days and an hour are kept. */
+export const sourceHours = pgTable('source_hours', {
+  source: text('source').notNull(),
+  /** '' for a sender without a cluster. */
+  cluster_id: text('cluster_id').notNull(),
+  hour: integer('hour').notNull(),
   n: bigint('n', { mode: 'number' }).notNull(),
 });
 

@@ -133,6 +133,10 @@ export const notifications = pgTable(
       .where(sql`${t.status} in ('pending', 'failed')`),
     index('certificate_notifications_status').on(t.status, t.seq),
     index('certificate_notifications_domain').on(t.domain_id, t.seq),
+    index('certificate_notifications_name').on(t.domain, t.seq),
+    index('certificate_notifications_org').on(t.org_id, t.seq),
+    index('certificate_notifications_channel').on(t.channel, t.status, t.seq),
+    index('certificate_notifications_created').on(t.created_at),
   ],
 );
 

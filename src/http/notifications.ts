@@ -1,12 +1,12 @@
 import { type Context, Hono } from 'hono';
 import * as v from 'valibot';
+import { readNotificationStats } from '../db/notification-counts.ts';
 import {
   type NotificationFilter,
   type NotificationRow,
   attemptsOf,
   findNotification,
   listNotifications,
-  readNotificationStats,
   requeueNotification,
   requeueNotifications,
   stuckNotifications,
