@@ -14,6 +14,7 @@ import { terminalOf } from './cli/io.ts';
 import { commandEnv } from './cli/local-secrets.ts';
 import { notificationsCommand } from './cli/notifications.ts';
 import { overviewCommand } from './cli/overview.ts';
+import { tokensCommand } from './cli/tokens.ts';
 import { environment } from './config.ts';
 import { ConfigError, messageOf, StartError } from './errors.ts';
 
@@ -86,6 +87,7 @@ const commands = [
   withPolicy(dlqCommand),
   notificationsCommand,
   auditCommand,
+  tokensCommand,
   emitCommand,
 ];
 for (const command of commands) program.addCommand(command(io));
