@@ -57,7 +57,13 @@ export const probeObservations = pgTable(
     depth: text('depth').$type<ProbeDepth>().notNull(),
     created_at: at('created_at').notNull(),
   },
-  (t) => [index('probe_observations_domain').on(t.domain_id, t.id)],
+  (t) => [
+    index('probe_observations_domain').on(t.domain_id, t.id),
+    // For the search by fingerprint or its beginning; rows are only ever added here, and few.
+    index('probe_observations_certificate')
+      .on(sql`${t.certificate_ref} collate "C"`, t.domain_id)
+      .where(sql`${t.certificate_ref} is not null`),
+  ],
 );
 
 /** What is firing now: one row per alert key `<domainId>:<class>`, or `<subject>:<class>` where it speaks of no domain. */

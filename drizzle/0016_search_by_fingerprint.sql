@@ -1,0 +1,1 @@
+CREATE INDEX "probe_observations_certificate" ON "probe_observations" USING btree ("certificate_ref" collate "C","domain_id") WHERE "probe_observations"."certificate_ref" is not null;
