@@ -22,6 +22,9 @@ const shots = process.env.CONSOLE_SHOTS;
 const pages: Readonly<Record<string, string>> = {
   overview: '/console',
   domains: '/console/domains',
+  regions: '/console/regions',
+  search: '/console/search?q=api-1',
+  policy: `/console/domains/${fleetNames.drift}/policy`,
   'a domain': `/console/domains/${fleetNames.drift}`,
 };
 

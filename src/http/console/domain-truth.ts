@@ -45,6 +45,7 @@ export const stoodInOrder = (row: DomainRow, addresses: readonly AddressRow[]): 
 export const tallyOf = (stood: readonly Stood[]): AddressTally => ({
   all: stood.length,
   other: stood.flatMap(({ address, standing }) => (differs(standing) ? address.address : [])),
+  old: stood.every(({ standing }) => standing !== 'other'),
 });
 
 const textIn = (details: unknown, name: string): string | null => {

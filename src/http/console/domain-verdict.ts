@@ -22,6 +22,8 @@ export interface AddressTally {
   readonly all: number;
   /** Addresses that serve another certificate than expected. */
   readonly other: readonly string[];
+  /** True when those serve the certificate that the expected one replaced. */
+  readonly old: boolean;
 }
 
 const ends = (row: DomainRow, at: Date | null, now: number): string[] => {
@@ -68,7 +70,7 @@ const fault = (row: DomainRow, now: number): DomainVerdict | null => {
   };
 };
 
-const drift = (row: DomainRow, { all, other }: AddressTally, now: number): DomainVerdict | null => {
+const drift = (row: DomainRow, { all, other, old }: AddressTally, now: number): DomainVerdict | null => {
   const { drift_state: state } = row;
   if (state === null || state === 'in_step') return null;
   const [first] = other;
@@ -80,12 +82,12 @@ const drift = (row: DomainRow, { all, other }: AddressTally, now: number): Domai
       ? []
       : [left > 0 ? `Clients there break in ${span(left)}.` : `Clients there are broken since ${span(left)}.`];
   const titles = {
-    stale_served: `Renewed, but the old certificate is still served`,
+    stale_served: 'Renewed, but the old certificate is still served',
     unknown_served: 'A certificate is served that no event told of',
     addresses_differ:
       other.length === 0
         ? 'Not all addresses serve the same certificate'
-        : `Renewed, but ${where} ${other.length === 1 ? 'serves' : 'serve'} another certificate`,
+        : `Renewed, but ${where} ${other.length === 1 ? 'serves' : 'serve'} ${old ? 'the old' : 'another'} certificate`,
   } as const;
   const act =
     state === 'unknown_served'

@@ -1,7 +1,7 @@
+import * as v from 'valibot';
 import { AppError } from '../../errors.ts';
 import { remark } from '../filters.ts';
 import { check } from '../input.ts';
-import * as v from 'valibot';
 
 const shape = v.object({ reason: remark });
 

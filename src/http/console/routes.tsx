@@ -8,7 +8,10 @@ import { liveRoutes } from './live.ts';
 import { errorPage } from './page.tsx';
 import { domainPages } from './routes/domain.tsx';
 import { domainListPages } from './routes/domains.tsx';
+import { eventPages } from './routes/events.tsx';
 import { overviewPages } from './routes/overview.tsx';
+import { regionPages } from './routes/regions.tsx';
+import { searchPages } from './routes/search.tsx';
 
 const toConsole = (c: Context<HttpEnv>) =>
   (c.req.header('accept') ?? '').includes('text/html') ? c.redirect(linkTo(c, '/console'), 303) : c.notFound();
@@ -21,6 +24,9 @@ export const consoleRoutes = () => {
   pages.route('/', overviewPages());
   pages.route('/', domainListPages());
   pages.route('/', domainPages());
+  pages.route('/', regionPages());
+  pages.route('/', searchPages());
+  pages.route('/', eventPages());
   return new Hono<HttpEnv>()
     .get('/', openToAll(toConsole, 'It leads browsers to the console'))
     .use('/console/*', pageHeaders)

@@ -67,18 +67,14 @@ const columns: readonly Column<EventRow>[] = [
   { name: 'Received', width: 's', cell: ({ created_at: at }) => <Time at={at} /> },
 ];
 
-/** Whether the page shows all events, or those of a filter. */
-const isFiltered = ({ orgId: _own, ...filter }: EventFilter): boolean =>
-  Object.values(filter).some((value) => value !== undefined);
-
 /** The page in the browser's tab, verdict first. */
 export const eventsTitle = ({ stats, total }: Pick<EventsProps, 'stats' | 'total'>): string =>
   stats.failed > 0 ? `${count(stats.failed)} of ${counted(total, 'event')} gave up` : counted(total, 'event');
 
 const About: FC<Pick<EventsProps, 'stats' | 'total'>> = ({ stats, total }) => (
   <>
-    {counted(total, 'event')}: {count(stats.applied)} applied, {count(stats.pending)} pending, {count(stats.failed)} gave
-    up. {count(stats.unresolved)} {stats.unresolved === 1 ? 'is' : 'are'} for domains that are not registered.
+    {counted(total, 'event')}: {count(stats.applied)} applied, {count(stats.pending)} pending, {count(stats.failed)}{' '}
+    gave up. {count(stats.unresolved)} {stats.unresolved === 1 ? 'is' : 'are'} for domains that are not registered.
   </>
 );
 
@@ -157,22 +153,26 @@ const Choices: FC<{ filter: EventFilter }> = ({ filter }) => (
   </Filters>
 );
 
-const Nothing: FC<{ filter: EventFilter }> = ({ filter }) =>
-  isFiltered(filter) || filter.orgId !== undefined ? (
+const Nothing: FC = () => {
+  const { query } = useView();
+  return [...query.keys()].some((name) => name !== 'cursor') ? (
     <Empty title="No events that match">
-      Change or remove a filter. <Link to="events">All events</Link>
+      Change or remove a filter, or look at <Link to="events">all events</Link>.
     </Empty>
   ) : (
     <Empty title="No events yet">
-      Senders post them to <code>/v1/domains/cert-events</code>; <code>notafter send</code> sends one by hand.
+      Senders post them to <code>/v1/domains/cert-events</code>. Each one shows here as soon as it is taken in.
     </Empty>
   );
+};
 
 /** The ledger: every event that was taken in, newest first. */
 export const EventsPage: FC<EventsProps> = (props) => {
   const { events, next, stats, total, filter, size } = props;
   const paged = useView().query.has('cursor');
-  const about = paged ? `${counted(total, 'event')}, newest first` : shownOf(count(events.length), count(total), 'newest first');
+  const about = paged
+    ? `${counted(total, 'event')}, newest first`
+    : shownOf(count(events.length), count(total), 'newest first');
   return (
     <>
       <Head
@@ -202,7 +202,7 @@ export const EventsPage: FC<EventsProps> = (props) => {
           columns={columns}
           rows={events}
           rowId={({ id }) => id}
-          empty={<Nothing filter={filter} />}
+          empty={<Nothing />}
         />
       </Panel>
     </>

@@ -85,10 +85,22 @@ const Bar: FC<BarProps> = ({ life, row, shareOf }) => {
           </text>
         </>
       )}
-      <text x={percent(from)} y={y + 31} text-anchor={from > 0.85 ? 'end' : 'start'}>
+      {/* Beside the bar where there is room, below it otherwise. */}
+      <text
+        x={percent(from)}
+        dx={from > 0.15 ? -6 : 0}
+        y={from > 0.15 ? y + 11 : y + 31}
+        text-anchor={from > 0.15 ? 'end' : 'start'}
+      >
         {dayText(notBefore, preferences.zone)}
       </text>
-      <text class={old || ended ? 'bad' : 'strong'} x={percent(to)} y={y + 31} text-anchor={to < 0.3 ? 'start' : 'end'}>
+      <text
+        class={old || ended ? 'bad' : 'strong'}
+        x={percent(to)}
+        dx={to < 0.6 ? 6 : 0}
+        y={to < 0.6 ? y + 11 : y + 31}
+        text-anchor={to < 0.6 ? 'start' : 'end'}
+      >
         {ends}
       </text>
     </>

@@ -70,8 +70,13 @@ export const ProgressKey: FC<Done & { left?: Child; skippedWhy?: string }> = ({
   </p>
 );
 
-/** Tries of a notice or event as dots: failed ones filled, those not used empty, and `Retry 2/5` beside them. */
-export const Tries: FC<{ made: number; most: number; good?: boolean }> = ({ made, most, good = false }) => (
+/** Tries of a notice or event as dots: failed ones filled, those not used empty, and `2/5` or other words beside them. */
+export const Tries: FC<{ made: number; most: number; good?: boolean; children?: Child }> = ({
+  made,
+  most,
+  good = false,
+  children,
+}) => (
   <span class="tried">
     {most <= 10 && (
       <svg class="tries" viewBox={`0 0 ${most * 7 + 1} 10`} width={most * 7 + 1} height="10" aria-hidden="true">
@@ -88,6 +93,6 @@ export const Tries: FC<{ made: number; most: number; good?: boolean }> = ({ made
         })}
       </svg>
     )}
-    {made}/{most}
+    {children ?? `${made}/${most}`}
   </span>
 );
