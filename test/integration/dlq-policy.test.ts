@@ -1,10 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Ctx } from '../../src/context.ts';
 import { readCounters } from '../../src/db/counters.ts';
+import { claimDueNotices, saveTried } from '../../src/db/deliveries.ts';
 import { readPolicyReport } from '../../src/db/policy.ts';
 import { customDomains, events } from '../../src/db/schema.ts';
+import type { Delivery } from '../../src/lifecycle/delivery.ts';
 import { errorFingerprint } from '../../src/lifecycle/error-pattern.ts';
 import type { ChannelTraits, Routing } from '../../src/lifecycle/notify-routes.ts';
+import type { Channel } from '../../src/notify/channel.ts';
+import { deliverer, refreshAlerts } from '../../src/processors/deliver.ts';
 import { dlqPolicy } from '../../src/processors/dlq-policy.ts';
 import type { WorkTools } from '../../src/processors/tools.ts';
 import { createTestApi, domainOf, eventOf, type TestApi } from '../support/api.ts';
@@ -204,6 +208,57 @@ describe('the replay policy', () => {
     const all = await notices();
     expect(all.map(({ action }) => action)).toEqual(['fire', 'resolve', 'fire']);
     expect(new Set(all.map((one) => one.id)).size).toBe(3);
+  });
+
+  it('tells again of what no receiver took, after the cooldown, and of its end only who was told', async () => {
+    await letter({ errorClass: 'invalid', error: 'bad date' });
+    await run();
+    const refuse = async (): Promise<void> => {
+      const now = api.ctx.now();
+      const [row] = await claimDueNotices(api.db, 'chat', { now, limit: 1, leaseMs: 1000 });
+      if (row === undefined) throw new Error('nothing was due');
+      const delivery: Delivery = { kind: 'refused', status: 404, snippet: null, error: 'the receiver answered 404' };
+      const after = { status: 'dead', nextAttemptAt: null } as const;
+      await saveTried(api.db, [{ row, delivery, after, at: now, durationMs: 1 }], now);
+    };
+    await refuse();
+    const [alert] = await api.db.sql`select alert_count, channels from certificate_alerts`;
+    expect(alert).toEqual({ alert_count: 0, channels: [] });
+    await run();
+    expect(await notices()).toHaveLength(1);
+    api.setNow(start + 31 * minute);
+    await run();
+    await run();
+    expect((await notices()).map(({ action }) => action)).toEqual(['fire', 'fire']);
+    await refuse();
+    await api.db.sql`delete from certificate_lifecycle_events`;
+    await run();
+    expect(await notices()).toHaveLength(2);
+  });
+
+  it('is told again and again to receivers that forget, and ends late where a requeue came late', async () => {
+    await letter({ errorClass: 'invalid', error: 'bad date' });
+    await run();
+    const keys: string[] = [];
+    const chat: Channel = {
+      name: 'chat',
+      type: 'alertmanager',
+      kinds: ['alert'],
+      resolves: true,
+      send: () => Promise.resolve({ kind: 'sent', status: 200, snippet: null }),
+      refresh: (firing) => {
+        keys.push(...firing.map(({ alertKey, domain }) => `${alertKey} ${String(domain)}`));
+        return Promise.resolve({ kind: 'sent', status: 200, snippet: null });
+      },
+    };
+    const channels = new Map([['chat', chat]]);
+    const given = { notify: { channels, routing: tools.notify.routing }, stopping: new AbortController().signal };
+    await refreshAlerts(api.ctx, { ...given, random: () => 0 });
+    expect(keys).toEqual([`dead-letters-${errorFingerprint('invalid', 'bad date')}-data:dead_letters null`]);
+    await api.db.sql`update certificate_notifications set requeues = 1`;
+    await api.db.sql`delete from certificate_alerts`;
+    await deliverer(api.ctx, { ...given, random: () => 0 })({ channel: 'chat' });
+    expect((await notices()).map(({ action }) => action)).toEqual(['fire', 'resolve']);
   });
 
   it('leaves unresolved events to their registration', async () => {
