@@ -340,6 +340,22 @@ describe.each(backends)('on %s', (backend) => {
     expect(forged.status).toBe(403);
   });
 
+  it('an administrator of one organisation sees and changes nothing, because queues hold work of all', async () => {
+    const { board, sql } = site();
+    const token = `nat_${randomBytes(16).toString('base64url')}`;
+    await sql`
+      insert into access_tokens (id, name, role, org_id, hash, created_at, created_by)
+      values (gen_random_uuid(), 'acme', 'admin', 'acme', ${createHash('sha256').update(token).digest()}, now(), 'ada')`;
+    const headers = { authorization: `Bearer ${token}` };
+    const from = await lastSeq(site());
+    for (const path of ['', '/api/queues', '/static/favicon.ico'])
+      expect([path, (await board(null, 'GET', path, { headers })).status]).toEqual([path, 403]);
+    expect((await board(null, 'PUT', '/api/queues/pause', { headers })).status).toBe(403);
+    expect(await auditOf(site(), from)).toMatchObject([
+      { actor: 'acme', after: { what: 'pause all', allowed: false } },
+    ]);
+  });
+
   it('a large body is refused', async () => {
     const answer = await site().board('admin', 'PUT', '/api/queues/cert-events/obliterate', {
       body: { force: 'x'.repeat(5000) },
