@@ -279,7 +279,7 @@ export const EventPage: FC<EventProps> = (props) => {
         <Why event={event} />
       </Verdict>
       <div class="grid grid-2">
-        <div class="column">
+        <div class="pile">
           <Panel
             id="timeline"
             title="Timeline"
@@ -290,7 +290,7 @@ export const EventPage: FC<EventProps> = (props) => {
           </Panel>
           <CameOfIt story={story} />
         </div>
-        <div class="column">
+        <div class="pile">
           <Panel id="facts" title="Facts" padded live="events">
             <Facts of={factsOf(props)} />
           </Panel>

@@ -1,20 +1,17 @@
-import type { Child, FC } from 'hono/jsx';
+import type { FC } from 'hono/jsx';
 import type { BrokenChannel, DeliveryDay, NotificationStats } from '../../../db/notification-counts.ts';
 import { mostOfADay } from '../../../db/notification-counts.ts';
 import type { NotificationRow } from '../../../db/notification-reads.ts';
-import { noticeClasses } from '../../../lifecycle/notice.ts';
 import { count, counted, latency } from '../format.ts';
-import { noticeStates, noticeWords } from '../notice-words.ts';
-import { ActionLink, CsvLink, Field, Filters, PostButton, Select, Submit } from '../parts/forms.tsx';
+import { ActionLink, CsvLink, PostButton, Submit } from '../parts/forms.tsx';
 import { Head } from '../parts/frame.tsx';
 import { Empty, Panel, Tabs, Verdict } from '../parts/panel.tsx';
 import { Done, PickBar } from '../parts/pick.tsx';
 import { Count } from '../parts/state.tsx';
 import { type Column, DataTable, Pager, shownOf } from '../parts/table.tsx';
 import { Link, Quoted, Time } from '../parts/text.tsx';
-import { sinceChoices } from '../times.ts';
-import { type Params, useView } from '../view.ts';
-import { sentence } from '../words.ts';
+import { useView } from '../view.ts';
+import { filterNames, filtersOf, NotificationFilters } from './notification-filters.tsx';
 import { LastError, NoticeState, NoticeTries, Subject } from './notification-parts.tsx';
 
 interface NotificationsProps {
@@ -33,15 +30,9 @@ interface NotificationsProps {
 }
 
 const dayMs = 86_400_000;
-/** Parameters that narrow the list, but for its tab. */
-const filterNames = ['channel', 'class', 'domain', 'orgId', 'since', 'until'] as const;
 
 const totalOf = ({ pending, failed, sent, dead }: NotificationStats): number => pending + failed + sent + dead;
 const upTo = (n: number, most: number): string => (n >= most ? `${count(most - 1)}+` : count(n));
-
-/** The filters of the page as parameters of another page. */
-const filtersOf = (query: URLSearchParams): Params =>
-  Object.fromEntries(filterNames.map((name) => [name, query.get(name)]));
 
 const BrokenVerdict: FC<{ of: readonly BrokenChannel[] }> = ({ of }) => {
   const { now } = useView();
@@ -56,7 +47,8 @@ const BrokenVerdict: FC<{ of: readonly BrokenChannel[] }> = ({ of }) => {
       live="notifications"
       title={
         <>
-          Channel “<Quoted text={channel} max={63} />” takes nothing since <Time at={since} as={today ? 'clock' : 'date'} />
+          Channel “<Quoted text={channel} max={63} />” takes nothing since{' '}
+          <Time at={since} as={today ? 'clock' : 'date'} />
         </>
       }
       actions={
@@ -66,8 +58,8 @@ const BrokenVerdict: FC<{ of: readonly BrokenChannel[] }> = ({ of }) => {
       }
     >
       {counted(dead, 'notification')}
-      {critical > 0 && `, ${count(critical)} of them critical`}: <Quoted text={error} max={160} />. Correct the channel’s
-      settings, then requeue.
+      {critical > 0 && `, ${count(critical)} of them critical`}: <Quoted text={error} max={160} />. Correct the
+      channel’s settings, then requeue.
       {others.length > 0 && ' The same holds for '}
       {others.map((other, index) => (
         <>
@@ -147,55 +139,6 @@ const columnsOf = (tab: 'all' | 'dead'): Column<NotificationRow>[] => [
   { name: 'Actions', kind: 'act', cell: (row) => <RowAct of={row} /> },
 ];
 
-const Choices: FC<{ tab: 'all' | 'dead'; channels: readonly string[] }> = ({ tab, channels }) => {
-  const { query, actor } = useView();
-  const text = (name: string): string => query.get(name) ?? '';
-  const known = sinceChoices.some(({ value }) => value === text('since'));
-  const chips: { name: string; text: Child }[] = [
-    ...(text('since') === '' || known ? [] : [{ name: 'since', text: text('since') }]),
-    ...(text('until') === '' ? [] : [{ name: 'until', text: text('until') }]),
-  ];
-  const keep = { until: query.get('until') ?? undefined, ...(tab === 'dead' && { status: 'dead' }) };
-  return (
-    <Filters to="notifications" chips={chips} keep={known || text('since') === '' ? keep : { ...keep }}>
-      <Field bare id="f-domain" name="domain" label="Domain" value={text('domain')} placeholder="Domain" />
-      {tab === 'all' && (
-        <Select
-          bare
-          id="f-status"
-          name="status"
-          label="Status"
-          any="Any status"
-          value={text('status')}
-          choices={Object.entries(noticeStates).map(([value, state]) => ({ value, text: sentence(state.text) }))}
-        />
-      )}
-      <Select
-        bare
-        id="f-channel"
-        name="channel"
-        label="Channel"
-        any="Any channel"
-        value={text('channel')}
-        choices={channels.map((value) => ({ value, text: value }))}
-      />
-      <Select
-        bare
-        id="f-class"
-        name="class"
-        label="About"
-        any="About anything"
-        value={text('class')}
-        choices={noticeClasses.map((value) => ({ value, text: sentence(noticeWords[value]) }))}
-      />
-      <Select bare id="f-since" name="since" label="Since" any="Any time" value={text('since')} choices={sinceChoices} />
-      {actor.orgId === null && (
-        <Field bare id="f-org" name="orgId" label="Organisation" value={text('orgId')} placeholder="Organisation" />
-      )}
-    </Filters>
-  );
-};
-
 const Nothing: FC<{ tab: 'all' | 'dead'; filtered: boolean }> = ({ tab, filtered }) => {
   if (filtered)
     return (
@@ -206,7 +149,8 @@ const Nothing: FC<{ tab: 'all' | 'dead'; filtered: boolean }> = ({ tab, filtered
         to see all of them.
       </Empty>
     );
-  if (tab === 'dead') return <Empty title="No dead notifications">Every message reached its receiver, or is still tried.</Empty>;
+  if (tab === 'dead')
+    return <Empty title="No dead notifications">Every message reached its receiver, or is still tried.</Empty>;
   return (
     <Empty title="Nothing was to be sent yet">
       Channels and whom each is told of are set in <code>CERT_NOTIFY_CHANNELS</code>.
@@ -279,7 +223,9 @@ export const NotificationsPage: FC<NotificationsProps> = (props) => {
   const status = query.get('status') ?? '';
   const tab = status === 'dead' ? 'dead' : 'all';
   const shown = status in stats ? stats[status as keyof NotificationStats] : totalOf(stats);
-  const filtered = [...filterNames, ...(tab === 'all' ? ['status'] : [])].some((name) => (query.get(name) ?? '') !== '');
+  const filtered = [...filterNames, ...(tab === 'all' ? ['status'] : [])].some(
+    (name) => (query.get(name) ?? '') !== '',
+  );
   return (
     <>
       <Head title="Notifications" about={<About day={day} />} actions={<CsvLink to="notifications.csv" />} />
@@ -309,7 +255,7 @@ export const NotificationsPage: FC<NotificationsProps> = (props) => {
         <div class="panel-head">
           <span class="quiet">{shownOf(count(rows.length), upTo(shown, most), 'newest first')}</span>
         </div>
-        <Choices tab={tab} channels={channels} />
+        <NotificationFilters tab={tab} channels={channels} />
         {tab === 'dead' && rows.length > 0 && <DeadBar dead={stats.dead} most={most} />}
         <DataTable
           caption={tab === 'dead' ? 'Dead notifications' : 'Notifications'}
@@ -320,7 +266,8 @@ export const NotificationsPage: FC<NotificationsProps> = (props) => {
             ticks: {
               form: 'pick',
               value: ({ id }: NotificationRow) => id,
-              label: ({ summary, domain }: NotificationRow) => `Select ${summary}${domain === null ? '' : ` for ${domain}`}`,
+              label: ({ summary, domain }: NotificationRow) =>
+                `Select ${summary}${domain === null ? '' : ` for ${domain}`}`,
             },
           })}
           empty={<Nothing tab={tab} filtered={filtered} />}
