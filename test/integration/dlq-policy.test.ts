@@ -118,7 +118,8 @@ describe('the replay policy', () => {
   it('replays the oldest that may pass now, at most so many, with counters and an audit row', async () => {
     const known = (await audited()).length;
     const ids = [];
-    for (const age of [5, 4, 3, 2]) ids.push(await letter({ age: age * hour }));
+    for (const age of [5, 4, 3, 2])
+      ids.push(await letter({ age: age * hour, error: age % 2 === 0 ? 'a fault' : 'another' }));
     const fresh = await letter({ quiet: 900_000 - 1 });
     const spent = await letter({ replays: 3 });
     await run({ CERT_DLQ_REPLAY_MAX_EVENTS: 3 });
