@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { Config } from '../config.ts';
 import { CommandError, serverUrl } from './api-client.ts';
+import { checkAudit } from './doctor/audit.ts';
 import { type Check, fail, type Level } from './doctor/check.ts';
 import { checkConfig, checkDataDir, checkNode } from './doctor/host.ts';
 import { checkNotices } from './doctor/notices.ts';
@@ -52,6 +53,7 @@ const answeringChecks = async (probe: Probe, url: string, config: Config, env: E
   await checkAdminTokens(probe, url, config, env),
   await checkIngest(probe, url, env),
   ...(await checkNotices(probe, url, tokenOf(env))),
+  ...(await checkAudit(probe, url, tokenOf(env))),
 ];
 
 const serverChecks = async ({ env, fetch, now }: EmitIo, config: Config): Promise<Check[]> => {

@@ -33,6 +33,7 @@ export const auditList = v.strictObject({
 const place = { seq: v.number(), hash: v.string() };
 
 export const checkpointAnswer = v.strictObject({
+  signing: v.boolean(),
   checkpoint: v.nullable(v.strictObject({ ...place, at: v.number(), signature: v.string() })),
   head: v.nullable(v.strictObject(place)),
 });

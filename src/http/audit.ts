@@ -146,9 +146,9 @@ const verify = (c: Context<HttpEnv>) => {
 
 const checkpoint = async (c: Context<HttpEnv>) => {
   readQuery(c, noQuery);
-  const { db } = c.var.ctx;
+  const { db, config } = c.var.ctx;
   const [head, [last]] = [await readAuditHead(db), await lastCheckpoints(db, 1)];
-  return c.json({ checkpoint: last ?? null, head });
+  return c.json({ signing: config.CERT_AUDIT_SIGNING_SECRET !== undefined, checkpoint: last ?? null, head });
 };
 
 /** Reading, exporting and checking the audit log; nothing here changes it. */
