@@ -9,6 +9,8 @@ import { errorPage } from './page.tsx';
 import { domainPages } from './routes/domain.tsx';
 import { domainListPages } from './routes/domains.tsx';
 import { eventPages } from './routes/events.tsx';
+import { notificationRequeuePages } from './routes/notification-requeue.tsx';
+import { notificationPages } from './routes/notifications.tsx';
 import { overviewPages } from './routes/overview.tsx';
 import { regionPages } from './routes/regions.tsx';
 import { searchPages } from './routes/search.tsx';
@@ -27,6 +29,8 @@ export const consoleRoutes = () => {
   pages.route('/', regionPages());
   pages.route('/', searchPages());
   pages.route('/', eventPages());
+  pages.route('/', notificationRequeuePages());
+  pages.route('/', notificationPages());
   return new Hono<HttpEnv>()
     .get('/', openToAll(toConsole, 'It leads browsers to the console'))
     .use('/console/*', pageHeaders)

@@ -164,6 +164,13 @@
     dialog.className = 'dialog';
     dialog.setAttribute('aria-labelledby', 'sheet-h');
     dialog.append(sheet);
+    // Over another page it is not the main title.
+    const title = document.createElement('h2');
+    title.id = 'sheet-h';
+    title.tabIndex = -1;
+    const heading = sheet.querySelector('#sheet-h');
+    title.append(...(heading?.childNodes ?? []));
+    heading?.replaceWith(title);
     document.body.append(dialog);
     enhance(dialog);
     dialog.addEventListener('close', () => {

@@ -138,7 +138,7 @@ const Payload: FC<{ event: EventRow }> = ({ event }) => {
       about={cut ? `the first ${count(shownMost)} characters` : 'as JSON; values named like secrets are not shown'}
       padded
     >
-      <pre class="payload" tabindex={0} aria-labelledby="payload-h" role="region">
+      <pre class="payload" tabindex={0}>
         {text}
       </pre>
     </Panel>
@@ -253,11 +253,7 @@ export const EventPage: FC<EventProps> = (props) => {
             {sentence(eventWords[event.event_type])}, <Host name={event.domain} />
           </>
         }
-        about={
-          <>
-            Event <Fingerprint of={id} whole />
-          </>
-        }
+        about={<Fingerprint of={id} whole />}
         actions={<JobLink event={event} story={story} />}
       />
       <Verdict

@@ -15,7 +15,7 @@ export const mostRequeued = 1000;
 interface RequeueProps {
   /** How many the choice lets through now, counted to one more than {@link mostRequeued}. */
   readonly matching: number;
-  /** The oldest of them, some. */
+  /** The newest of them, some. */
   readonly sample: readonly NotificationRow[];
   /** What was chosen, as the fields of a form. */
   readonly chosen: Readonly<Record<string, string>>;
@@ -31,13 +31,13 @@ const listOf = (values: readonly string[]): string => {
 const Scope: FC<{ sample: readonly NotificationRow[] }> = ({ sample }) => {
   const channels = listOf(sample.map(({ channel }) => channel));
   const classes = listOf(sample.map(({ class: name }) => noticeWords[name]));
-  const [oldest] = sample;
+  const [newest] = sample;
   return (
     <>
       <Quoted text={`${channels}; ${classes}`} max={200} />
-      {oldest !== undefined && (
+      {newest !== undefined && (
         <>
-          ; the oldest gave up <Time at={oldest.updated_at} />
+          ; the newest gave up <Time at={newest.updated_at} />
         </>
       )}
     </>
@@ -61,7 +61,7 @@ const Effect: FC<{ sample: readonly NotificationRow[]; first: NotificationRow | 
 
 const Sample: FC<{ sample: readonly NotificationRow[]; matching: number }> = ({ sample, matching }) => (
   <div>
-    <p class="lab">{sample.length < matching ? `The oldest ${count(sample.length)}` : 'These'}</p>
+    <p class="lab">{sample.length < matching ? `The newest ${count(sample.length)}` : 'These'}</p>
     <DataTable
       caption="Notifications that are requeued"
       look="tight flat"

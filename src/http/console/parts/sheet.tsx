@@ -27,9 +27,9 @@ const Inside: FC<PropsWithChildren<SheetProps>> = ({ title, about, back, act, hi
       ))}
       <header>
         <div>
-          <h2 id="sheet-h" tabindex={-1}>
+          <h1 id="sheet-h" tabindex={-1}>
             {title}
-          </h2>
+          </h1>
           {about !== undefined && <p>{about}</p>}
         </div>
         <a class="btn btn-quiet" href={away} aria-label="Close" data-close>
