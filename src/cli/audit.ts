@@ -47,11 +47,11 @@ const queryOf = (options: FilterOptions, now: number): URLSearchParams => {
   return query;
 };
 
+const side = (value: unknown): string => (value === null || value === undefined ? '' : printable(value));
+
 /** What a change was, in the room of a cell. */
-const changeOf = ({ before, after }: Readonly<Record<string, unknown>>): string => {
-  const text = (value: unknown): string => (value === null || value === undefined ? '' : printable(value));
-  return [text(before), text(after)].filter((one) => one !== '').join(' → ');
-};
+const changeOf = ({ before, after }: Readonly<Record<string, unknown>>): string =>
+  [side(before), side(after)].filter((one) => one !== '').join(' → ');
 
 const list = (io: CliIo, options: ListOptions): Promise<number> =>
   withApi(io, 'audit list', async (api) => {

@@ -189,16 +189,17 @@ const secretsIn = (text: string): string[] => {
 /** The beginning of an answer; a stream without end is not waited for. */
 const textOf = async (response: Response): Promise<string> => {
   const headers = JSON.stringify([...response.headers].filter(([name]) => name !== 'set-cookie'));
-  const reader = response.body?.getReader();
-  let text = headers;
+  if (response.body === null) return headers;
+  const reader = response.body.getReader();
   const decoder = new TextDecoder();
-  for (const until = Date.now() + 3000; reader !== undefined && Date.now() < until;) {
+  let text = headers;
+  for (const until = Date.now() + 3000; Date.now() < until;) {
     const { done, value } = await reader.read();
     if (done) break;
     text += decoder.decode(value, { stream: true });
     if ((response.headers.get('content-type') ?? '').includes('event-stream')) break;
   }
-  await reader?.cancel();
+  await reader.cancel();
   return text;
 };
 
