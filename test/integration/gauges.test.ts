@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readGauges } from '../../src/db/gauges.ts';
-import { readSilentSources } from '../../src/db/self-watch.ts';
 import { certSources, customDomains, events } from '../../src/db/schema.ts';
+import { readSilentSources } from '../../src/db/self-watch.ts';
 import { renderMetrics } from '../../src/http/metrics-collect.ts';
 import { tlsStatuses } from '../../src/lifecycle/types.ts';
 import { createTestApi, domainOf, eventOf, type TestApi } from '../support/api.ts';
