@@ -1,4 +1,3 @@
-import type { Role } from '../lifecycle/access.ts';
 import type { Db } from './client.ts';
 import { and, desc, eq, getTableColumns, isNull, lt, type SQL, sql } from './drizzle.ts';
 import { accessTokens, consoleSessions } from './schema-access.ts';

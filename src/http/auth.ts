@@ -25,13 +25,13 @@ interface KnownToken extends Actor {
   readonly hash: Buffer;
 }
 
-const known = new WeakMap<readonly AdminToken[], readonly KnownToken[]>();
+const hashed = new WeakMap<readonly AdminToken[], readonly KnownToken[]>();
 
 const knownTokens = (tokens: readonly AdminToken[]): readonly KnownToken[] => {
-  const kept = known.get(tokens);
+  const kept = hashed.get(tokens);
   if (kept !== undefined) return kept;
   const made = tokens.map(({ name, role, token }) => ({ name, role, orgId: null, hash: digest(token) }));
-  known.set(tokens, made);
+  hashed.set(tokens, made);
   return made;
 };
 

@@ -2,7 +2,7 @@ import { type Context, Hono } from 'hono';
 import { getCookie, setCookie } from 'hono/cookie';
 import * as v from 'valibot';
 import { AppError } from '../errors.ts';
-import { basePath, consolePath, linkTo } from './base-path.ts';
+import { basePath, consolePath } from './base-path.ts';
 import { ContinuePage } from './console/pages/continue.tsx';
 import type { HttpEnv } from './env.ts';
 import { type Attempt, beginAttempt } from './login-limits.ts';

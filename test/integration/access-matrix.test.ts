@@ -1,5 +1,5 @@
 import { Hono } from 'hono';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createApp } from '../../src/http/app.ts';
 import type { HttpEnv } from '../../src/http/env.ts';
 import { ingestSink } from '../../src/http/ingest-sink.ts';
@@ -8,6 +8,9 @@ import { page } from '../../src/http/sessions.ts';
 import { includesRole, type Role, roles } from '../../src/lifecycle/access.ts';
 import { origin, signIn } from '../support/access.ts';
 import { createTestApi, type TestApi, tokenOf } from '../support/api.ts';
+
+// Every route with every role.
+vi.setConfig({ testTimeout: 120_000 });
 
 const changing = new Set(['POST', 'PUT', 'PATCH', 'DELETE', 'ALL']);
 const anyId = '0197c1d2-0000-7000-8000-000000000000';
