@@ -1,7 +1,7 @@
 import { planLifeMs, type ReplayFilter } from '../lifecycle/replay.ts';
 import type { Db } from './client.ts';
 import { deadLetterWhere, nameIs } from './dead-letters.ts';
-import { and, eq, type SQL, sql } from './drizzle.ts';
+import { and, type SQL, sql } from './drizzle.ts';
 import { eventWhere } from './event-reads.ts';
 import type { Candidate } from './reopen.ts';
 import { deadLetters, replayParts, replays } from './schema-replays.ts';
@@ -16,6 +16,8 @@ const sampled = 5;
 const groupsShown = 5;
 
 const epoch = (expression: SQL): SQL => sql`(extract(epoch from ${expression}) * 1000)::bigint`;
+
+const at = (ms: number): SQL => sql`to_timestamp(${ms}::float8 / 1000)`;
 
 const among = (ids: ReplayFilter['ids'], column: SQL): SQL | undefined =>
   ids === undefined ? undefined : ids.length === 0 ? sql`false` : sql`${column} in ${[...ids]}`;
@@ -81,7 +83,6 @@ const factsOf = sql`
  */
 export const savePlan = async ({ orm }: Db, planning: Planning): Promise<{ id: number; total: number } | null> => {
   const { filter, ratePerSecond, resetRetry, actor, reason, now } = planning;
-  const at = (ms: number): SQL => sql`to_timestamp(${ms}::float8 / 1000)`;
   const [row] = await orm.execute<{ id: string | null; total: number }>(sql`
     with picked as materialized (
       select *, (row_number() over (order by event_id) - 1)::int as n from (${picked(filter)} limit ${mostPlanned + 1}) as found

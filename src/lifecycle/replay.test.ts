@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { array, assert, integer, property } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { allowanceOf, mostWaiting, progressOf, reasonToPause, type ReplayCounts, steppedTo } from './replay.ts';
 
@@ -19,10 +19,10 @@ describe('the rate', () => {
   });
 
   it('is never exceeded, however often and by however many it is asked', () => {
-    fc.assert(
-      fc.property(
-        fc.integer({ min: 1, max: 1000 }),
-        fc.array(fc.integer({ min: 0, max: 3000 }), { minLength: 1, maxLength: 50 }),
+    assert(
+      property(
+        integer({ min: 1, max: 1000 }),
+        array(integer({ min: 0, max: 3000 }), { minLength: 1, maxLength: 50 }),
         (rate, waits) => {
           let [now, steppedAt, opened] = [1_000_000, 1_000_000, 0];
           for (const wait of waits) {
