@@ -1,5 +1,6 @@
 import type { Db } from './client.ts';
 import { and, asc, eq, gte, type SQL, sql } from './drizzle.ts';
+import { msOf } from './epoch.ts';
 import { conditions, type NotificationFilter } from './notification-reads.ts';
 import { notificationCounts } from './schema-counts.ts';
 import { notifications, type NotificationStatus } from './schema-served.ts';
@@ -12,8 +13,8 @@ const statsOf = (rows: readonly { readonly status: NotificationStatus; readonly 
 };
 
 /** Whether the kept counts know everything that the filter asks. */
-const isKept = ({ domain, since, until }: NotificationFilter): boolean =>
-  domain === undefined && since === undefined && until === undefined;
+const isKept = ({ domain, since, until, ids }: NotificationFilter): boolean =>
+  [domain, since, until, ids].every((given) => given === undefined);
 
 const readKept = async ({ orm }: Db, filter: NotificationFilter): Promise<NotificationStats> => {
   const { status, channel, class: noticeClass, orgId } = filter;
@@ -62,7 +63,8 @@ export interface BrokenChannel {
   readonly dead: number;
   /** Of these, such that wake somebody. */
   readonly critical: number;
-  readonly since: Date;
+  /** Epoch ms. */
+  readonly since: number;
   /** What was said when the newest of them died. */
   readonly error: string | null;
 }
@@ -89,7 +91,7 @@ export const readBrokenChannels = async (
         order by s.seq desc limit 100) as last) taken on true
     cross join lateral (
       select count(*)::int as dead, (count(*) filter (where severity = 'critical'))::int as critical,
-        min(updated_at) as since, (array_agg(last_error order by updated_at desc))[1] as error
+        ${msOf(pg, pg`min(updated_at)`)} as since, (array_agg(last_error order by updated_at desc))[1] as error
       from (
         select severity, updated_at, last_error from certificate_notifications n
         where n.channel = h.channel and n.status = 'dead' ${ofOrg}

@@ -14,6 +14,8 @@ export interface NotificationFilter {
   readonly orgId?: string | undefined;
   readonly since?: number | undefined;
   readonly until?: number | undefined;
+  /** Only these. */
+  readonly ids?: readonly string[] | undefined;
 }
 
 const { seq: _seq, ...columns } = getTableColumns(notifications);
@@ -23,7 +25,7 @@ export type NotificationRow = Omit<typeof notifications.$inferSelect, 'seq'>;
 
 /** A filter as conditions on the outbox. */
 export const conditions = (filter: NotificationFilter): SQL[] => {
-  const { status, channel, class: noticeClass, domain, orgId, since, until } = filter;
+  const { status, channel, class: noticeClass, domain, orgId, since, until, ids } = filter;
   return [
     ...(status === undefined ? [] : [eq(notifications.status, status)]),
     ...(channel === undefined ? [] : [eq(notifications.channel, channel)]),
@@ -32,6 +34,7 @@ export const conditions = (filter: NotificationFilter): SQL[] => {
     ...(orgId === undefined ? [] : [eq(notifications.org_id, orgId)]),
     ...(since === undefined ? [] : [gte(notifications.created_at, new Date(since))]),
     ...(until === undefined ? [] : [lt(notifications.created_at, new Date(until))]),
+    ...(ids === undefined ? [] : [sql`${notifications.id} = any(${sql.param([...ids])}::uuid[])`]),
   ];
 };
 

@@ -1,32 +1,23 @@
-import { type Context, Hono } from 'hono';
+import { Hono } from 'hono';
 import * as v from 'valibot';
 import { readNotificationStats } from '../db/notification-counts.ts';
-import {
-  type NotificationFilter,
-  type NotificationRow,
-  attemptsOf,
-  findNotification,
-  listNotifications,
-  requeueNotification,
-  requeueNotifications,
-  stuckNotifications,
-} from '../db/notification-reads.ts';
-import { notificationStatuses, type NotificationStatus } from '../db/schema-served.ts';
-import { AppError } from '../errors.ts';
+import { attemptsOf, findNotification, listNotifications } from '../db/notification-reads.ts';
+import { notificationStatuses } from '../db/schema-served.ts';
 import { noticeClasses } from '../lifecycle/notice.ts';
-import { audited } from './audited.ts';
 import type { HttpEnv } from './env.ts';
 import { bodyTime, filterText, pathId, queryDomain, queryTime, strictBody, strictQuery } from './filters.ts';
 import { check, decodeCursor, encodeCursor, queryLimit, readJson, readQuery } from './input.ts';
+import { missingNotification, requeue, requeueMany } from './notification-acts.ts';
 import { bulkRequeueAnswer, notificationDetail, notificationList, requeueAnswer } from './notification-answers.ts';
 import { route } from './route.ts';
-import { orgOf, sees, visible } from './scope.ts';
+import { orgOf, visible } from './scope.ts';
 
 const tag = 'Notifications';
 const oneOf = <const T extends readonly string[]>(values: T) =>
   v.picklist(values, `must be one of ${values.join(', ')}`);
 
-const common = {
+/** Filters of the outbox that the API and the console share. */
+export const notificationFilters = {
   channel: v.optional(filterText(63)),
   class: v.optional(oneOf(noticeClasses)),
   domain: v.optional(queryDomain),
@@ -34,7 +25,7 @@ const common = {
 };
 
 const listQuery = strictQuery({
-  ...common,
+  ...notificationFilters,
   status: v.optional(oneOf(notificationStatuses)),
   since: v.optional(queryTime),
   until: v.optional(queryTime),
@@ -43,7 +34,7 @@ const listQuery = strictQuery({
 });
 
 const bulkBody = strictBody({
-  ...common,
+  ...notificationFilters,
   status: v.optional(oneOf(['dead', 'failed']), 'dead'),
   since: v.optional(bodyTime),
   until: v.optional(bodyTime),
@@ -102,60 +93,12 @@ const bulkRoute = {
   answers: { 200: { about: 'Those that were found and are pending again', schema: bulkRequeueAnswer } },
 } as const;
 
-const missing = (): AppError => new AppError('not_found', 'There is no notification with this id');
-const refused = (status: NotificationStatus): AppError =>
-  new AppError(
-    'conflict',
-    status === 'sent' ? 'The notification is sent already' : 'The notification waits to be sent already',
-  );
-
 const place = v.strictObject({
   cursor: v.pipe(v.string(), v.regex(/^\d{1,15}$/, 'is not one that this list gave out')),
 });
-const placeOf = (cursor: string | undefined): number | null =>
+/** The place in the outbox that a cursor stands for; null without one. */
+export const placeOf = (cursor: string | undefined): number | null =>
   cursor === undefined ? null : Number(check(place, { cursor: decodeCursor(cursor, 1)[0] }).cursor);
-
-/** Has one notification delivered again. @throws AppError `not_found`; `conflict` when it is sent or waits already. */
-export const requeue = async (c: Context<HttpEnv>, { id }: { readonly id: string }): Promise<NotificationRow> => {
-  const { ctx } = c.var;
-  const notification = await audited(c, async (db) => {
-    const result = await requeueNotification(db, id, ctx.now());
-    if (result.kind === 'missing') throw missing();
-    if (!sees(c, result.kind === 'refused' ? result : result.notification)) throw missing();
-    if (result.kind === 'refused') throw refused(result.status);
-    const { status, channel, domain, org_id: orgId } = result.notification;
-    const object = { type: 'notification', id };
-    const after = { status, channel, domain };
-    return [result.notification, { action: 'notification.requeue', object, orgId, before: result.from, after }];
-  });
-  ctx.queues.kickDelivery([notification.channel]);
-  return notification;
-};
-
-/** Which notifications to deliver again: dead or failed ones that the filter lets through, the oldest first. */
-export interface BulkRequeue {
-  readonly filter: NotificationFilter;
-  /** From 1 to 1000. */
-  readonly limit: number;
-  /** Changes nothing, only finds them. */
-  readonly dryRun: boolean;
-}
-
-/** Has many notifications delivered again; `attempted` were found, `requeued` are pending now. */
-export const requeueMany = async (c: Context<HttpEnv>, { filter: asked, limit, dryRun }: BulkRequeue) => {
-  const { ctx } = c.var;
-  const filter = { ...asked, orgId: orgOf(c, asked.orgId) };
-  const { ids, requeued } = await audited(c, async (db) => {
-    const found = (await stuckNotifications(db, filter, limit)).map(({ id }) => id);
-    const done = dryRun ? [] : await requeueNotifications(db, found, ctx.now());
-    const object = { type: 'notification', id: null };
-    const after = { requeued: done.length, filter, limit };
-    const change = { action: 'notification.requeue', object, orgId: filter.orgId ?? null, after } as const;
-    return [{ ids: found, requeued: done }, done.length === 0 ? null : change];
-  });
-  if (requeued.length > 0) ctx.queues.kickDelivery([...new Set(requeued.map(({ channel }) => channel))]);
-  return { dryRun, attempted: ids.length, requeued: requeued.length, ids };
-};
 
 /** Reading the outbox, and delivering again what was given up (contract 4 and 6). */
 export const notificationRoutes = () =>
@@ -175,7 +118,7 @@ export const notificationRoutes = () =>
     .get('/v1/admin/notifications/:id', route(detailRoute), async (c) => {
       const { db } = c.var.ctx;
       const notification = visible(c, await findNotification(db, pathId(c)));
-      if (notification === null) throw missing();
+      if (notification === null) throw missingNotification();
       return c.json({ notification, attempts: await attemptsOf(db, notification.id) });
     })
     .post('/v1/admin/notifications/requeue', route(bulkRoute), async (c) => {

@@ -39,7 +39,7 @@ const BrokenVerdict: FC<{ of: readonly BrokenChannel[] }> = ({ of }) => {
   const [worst, ...others] = of;
   if (worst === undefined) return null;
   const { channel, dead, critical, since, error } = worst;
-  const today = now - since.getTime() < dayMs;
+  const today = now - since < dayMs;
   return (
     <Verdict
       tone="tls_error"
