@@ -49,7 +49,7 @@ const oneLine = (text: string): string => text.replace(/\p{C}+/gu, ' ').slice(0,
 export const refusal = ({ status, body }: ApiAnswer): string => {
   const said = typeof body['message'] === 'string' ? oneLine(body['message']) : 'not an answer of a notafter server';
   if (status === 401)
-    return 'the admin token is refused: set NOTAFTER_TOKEN_FILE to a token that CERT_ADMIN_TOKENS names';
+    return 'the admin token is refused: set NOTAFTER_TOKEN_FILE to one of CERT_ADMIN_TOKENS, or one that `notafter tokens` made';
   return `HTTP ${status}: ${said}`;
 };
 

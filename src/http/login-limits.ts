@@ -52,7 +52,7 @@ export const placeOf = (address: string | null): string => {
   const parsed = ipaddr.process(address);
   return parsed instanceof ipaddr.IPv6
     ? `${parsed.toNormalizedString().split(':').slice(0, 4).join(':')}::/64`
-    : address;
+    : parsed.toString();
 };
 
 /**

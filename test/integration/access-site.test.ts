@@ -1,0 +1,85 @@
+import { request } from 'node:http';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cookieOf } from '../support/access.ts';
+import { openSite, type Site } from '../support/site.ts';
+
+let site: Site;
+beforeAll(async () => {
+  site = await openSite('postgres', { NOTAFTER_TRUSTED_PROXIES: '127.0.0.1' });
+});
+afterAll(() => site.close());
+
+interface Sent {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly fields?: Readonly<Record<string, string>>;
+}
+
+const post = (path: string, { headers = {}, fields = {} }: Sent = {}) =>
+  fetch(site.url + path, {
+    method: 'POST',
+    redirect: 'manual',
+    headers: { origin: site.url, accept: 'text/html', ...headers },
+    body: new URLSearchParams(fields),
+  });
+
+/** The status of a request whose Host header is chosen, as fetch does not let one. */
+const statusAt = (host: string, origin: string): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const { hostname, port } = new URL(site.url);
+    const headers = { host, origin, 'content-type': 'application/x-www-form-urlencoded' };
+    const sent = request({ hostname, port, path: '/console/login', method: 'POST', headers }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode ?? 0);
+    });
+    sent.on('error', reject);
+    sent.end(new URLSearchParams({ token: site.adminToken }).toString());
+  });
+
+describe('a browser at the running server', () => {
+  it('signs in, looks around, and signs out', async () => {
+    const answer = await post('/console/login', { fields: { token: site.adminToken, next: '/console' } });
+    expect(answer.status).toBe(303);
+    const cookie = cookieOf(answer) ?? '';
+    const look = () => fetch(`${site.url}/console`, { redirect: 'manual', headers: { cookie, accept: 'text/html' } });
+    expect((await look()).status).toBe(200);
+    expect((await post('/console/logout', { headers: { cookie } })).status).toBe(303);
+    const after = await look();
+    expect([after.status, after.headers.get('location')]).toEqual([303, '/console/login']);
+  });
+
+  it('comes from the address that the proxy says', async () => {
+    const headers = { 'x-forwarded-for': '198.51.100.9, 203.0.113.7', 'x-request-id': 'of-the-proxy' };
+    const answer = await post('/console/login', { headers, fields: { token: site.adminToken } });
+    expect(answer.headers.get('x-request-id')).toBe('of-the-proxy');
+    const [row] = await site.sql<{ address: string; request_id: string }[]>`
+      select address, request_id from audit_log where action = 'session.open' order by seq desc limit 1`;
+    expect(row).toEqual({ address: '203.0.113.7', request_id: 'of-the-proxy' });
+  });
+
+  it('is slowed by its own address, and not by another’s', async () => {
+    const from = (address: string, token: string) =>
+      post('/console/login', { headers: { 'x-forwarded-for': address }, fields: { token } });
+    for (let n = 0; n < 10; n += 1) expect((await from('2001:db8::1', 'a-guess')).status).toBe(401);
+    // The same subscriber, with another address of its own.
+    expect((await from('2001:db8::ffff', site.adminToken)).status).toBe(429);
+    expect((await from('2001:db8:0:1::1', site.adminToken)).status).toBe(303);
+  });
+
+  it.each([
+    ['the name it asked for', 'console.example', 'https://console.example', 303],
+    ['another name', 'console.example', 'https://evil.example', 403],
+  ])('may send changes from pages of %s', async (_, host, origin, status) => {
+    expect(await statusAt(host, origin)).toBe(status);
+  });
+
+  it('is not heard out for ever', async () => {
+    const answer = await post('/console/login', { fields: { token: 'x'.repeat(100_000) } });
+    expect(answer.status).toBe(413);
+    const other = await fetch(`${site.url}/console/login`, {
+      method: 'POST',
+      headers: { origin: site.url, 'content-type': 'application/json' },
+      body: '{}',
+    });
+    expect(other.status).toBe(415);
+  });
+});
