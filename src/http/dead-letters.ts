@@ -23,13 +23,17 @@ const listRoute = {
 
 const place = v.tuple([v.pipe(v.string(), v.regex(/^\d{1,12}$/)), v.pipe(v.string(), v.regex(/^[\da-f]{16}$/))]);
 
-const positionOf = (cursor: string | undefined): GroupPosition | null => {
+/** Where a page of groups starts, from the cursor it was given. */
+export const positionOf = (cursor: string | undefined): GroupPosition | null => {
   if (cursor === undefined) return null;
   const parts = v.safeParse(place, decodeCursor(cursor, 2));
   if (!parts.success) throw new AppError('bad_request', 'cursor is not one that this list gave out');
   const [events, fingerprint] = parts.output;
   return { events: Number(events), fingerprint };
 };
+
+/** The cursor of the page of groups that starts here. */
+export const cursorOf = ({ events, fingerprint }: GroupPosition): string => encodeCursor(String(events), fingerprint);
 
 /** Reading what was given up, by cause. */
 export const deadLetterRoutes = () =>
@@ -44,7 +48,7 @@ export const deadLetterRoutes = () =>
     ]);
     return c.json({
       groups,
-      nextCursor: next === null ? null : encodeCursor(String(next.events), next.fingerprint),
+      nextCursor: next === null ? null : cursorOf(next),
       totals,
     });
   });

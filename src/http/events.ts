@@ -3,35 +3,19 @@ import * as v from 'valibot';
 import { type EventRow, findEvent, listEvents, readEventStats } from '../db/event-reads.ts';
 import { reopenEvent } from '../db/reopen.ts';
 import { AppError } from '../errors.ts';
-import { errorClasses, eventStatuses, eventTypes } from '../lifecycle/types.ts';
 import { eventDetail, eventList, replayAnswer } from './answers.ts';
 import { audited } from './audited.ts';
 import type { HttpEnv } from './env.ts';
+import { eventFilters } from './event-query.ts';
 import { readStory } from './event-timeline.ts';
-import { filterText, idOfCursor, pathId, queryDomain, queryTime, remark, strictBody, strictQuery } from './filters.ts';
-import { encodeCursor, queryFlag, queryLimit, readJson, readQuery } from './input.ts';
+import { filterText, idOfCursor, pathId, remark, strictBody, strictQuery } from './filters.ts';
+import { encodeCursor, queryLimit, readJson, readQuery } from './input.ts';
 import { enqueueReplayed } from './replay-queue.ts';
 import { route } from './route.ts';
 import { orgOf, visible } from './scope.ts';
 
-const oneOf = <const T extends readonly string[]>(values: T) =>
-  v.optional(v.picklist(values, `must be one of ${values.join(', ')}`));
-
 const listQuery = v.pipe(
-  strictQuery({
-    status: oneOf(eventStatuses),
-    source: v.optional(filterText(80)),
-    clusterId: v.optional(filterText(120)),
-    orgId: v.optional(filterText(200)),
-    domain: v.optional(queryDomain),
-    eventType: oneOf(eventTypes),
-    errorClass: oneOf(errorClasses),
-    unresolved: v.optional(queryFlag),
-    since: v.optional(queryTime),
-    until: v.optional(queryTime),
-    limit: queryLimit(500, 200),
-    cursor: v.optional(filterText(200)),
-  }),
+  strictQuery({ ...eventFilters, limit: queryLimit(500, 200), cursor: v.optional(filterText(200)) }),
   v.forward(
     v.partialCheck(
       [['since'], ['until']],

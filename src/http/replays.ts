@@ -108,7 +108,8 @@ const number = v.strictObject({ id: v.pipe(v.string(), v.regex(/^[1-9]\d{0,14}$/
 /** The `:id` of the path; anything but a number is `bad_request`. */
 export const replayIdOf = (c: Context<HttpEnv>): number => Number(check(number, { id: c.req.param('id') }).id);
 
-const placeOf = (cursor: string | undefined): number | null => {
+/** The number that a cursor of the list of replays stands for. */
+export const placeOf = (cursor: string | undefined): number | null => {
   if (cursor === undefined) return null;
   const [id] = decodeCursor(cursor, 1);
   if (v.is(number, { id })) return Number(id);

@@ -12,8 +12,14 @@ export const takenWords = (filter: ReplayFilter, facts: PlanFacts, zone: string)
   const { status, ids, source, clusterId, orgId, domain, eventType, errorClass, fingerprint } = filter;
   const [group] = facts.groups;
   const parts = [
-    ids === undefined ? (status === 'failed' ? 'dead letters' : 'applied events') : `${count(ids.length)} chosen by hand`,
-    fingerprint === undefined ? null : `of one error: ${group?.fingerprint === fingerprint ? group.pattern : fingerprint}`,
+    ids === undefined
+      ? status === 'failed'
+        ? 'dead letters'
+        : 'applied events'
+      : `${count(ids.length)} chosen by hand`,
+    fingerprint === undefined
+      ? null
+      : `of one error: ${group?.fingerprint === fingerprint ? group.pattern : fingerprint}`,
     errorClass === undefined ? null : errorClassWords[errorClass],
     eventType === undefined ? null : eventWords[eventType],
     domain === undefined ? null : `domain ${domain}`,

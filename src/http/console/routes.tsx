@@ -6,13 +6,16 @@ import { assetRoutes } from './assets.ts';
 import { pageHeaders } from './headers.ts';
 import { liveRoutes } from './live.ts';
 import { errorPage } from './page.tsx';
+import { deadLetterPages } from './routes/dead-letters.tsx';
 import { domainPages } from './routes/domain.tsx';
 import { domainListPages } from './routes/domains.tsx';
 import { eventPages } from './routes/events.tsx';
+import { incidentPages } from './routes/incidents.tsx';
 import { notificationRequeuePages } from './routes/notification-requeue.tsx';
 import { notificationPages } from './routes/notifications.tsx';
 import { overviewPages } from './routes/overview.tsx';
 import { regionPages } from './routes/regions.tsx';
+import { replayPages } from './routes/replays.tsx';
 import { searchPages } from './routes/search.tsx';
 
 const toConsole = (c: Context<HttpEnv>) =>
@@ -29,8 +32,11 @@ export const consoleRoutes = () => {
   pages.route('/', regionPages());
   pages.route('/', searchPages());
   pages.route('/', eventPages());
+  pages.route('/', deadLetterPages());
+  pages.route('/', replayPages());
   pages.route('/', notificationRequeuePages());
   pages.route('/', notificationPages());
+  pages.route('/', incidentPages());
   return new Hono<HttpEnv>()
     .get('/', openToAll(toConsole, 'It leads browsers to the console'))
     .use('/console/*', pageHeaders)

@@ -34,7 +34,7 @@ const columns: readonly Column<EventRow>[] = [
         <Link to={`events/${id}`}>
           <code>{shortId(id)}</code>
         </Link>
-        <span class="sub">{eventWords[type]}</span>
+        <span class="nowrap sub">{eventWords[type]}</span>
       </>
     ),
   },

@@ -4,8 +4,8 @@ import { count, counted, rate, span } from '../format.ts';
 import { ActionLink, PostButton } from '../parts/forms.tsx';
 import { ProgressBar, ProgressKey } from '../parts/progress.tsx';
 import { Link, Quoted, Time } from '../parts/text.tsx';
-import { useView } from '../view.ts';
 import { takenWords } from '../replay-words.ts';
+import { useView } from '../view.ts';
 
 /** What is left of a replay in time, after its number: `, about 31 s at 2 a second`. */
 export const leftWords = ({ state, eta_seconds: eta, rate_per_second: perSecond, waiting }: ReplayView): string => {
@@ -52,7 +52,13 @@ export const ReplayButtons: FC<{ replay: ReplayView; back: string; small?: boole
   );
 };
 
-const stateWords = { planned: 'planned', running: 'is running', paused: 'is paused', done: 'done', cancelled: 'cancelled' } as const;
+const stateWords = {
+  planned: 'planned',
+  running: 'is running',
+  paused: 'is paused',
+  done: 'done',
+  cancelled: 'cancelled',
+} as const;
 
 /** A replay that goes on, on top of the page it concerns. */
 export const RunningPanel: FC<{ replay: ReplayView; back: string }> = ({ replay, back }) => {

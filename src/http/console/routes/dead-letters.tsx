@@ -15,8 +15,8 @@ import { page } from '../../sessions.ts';
 import { attempt } from '../attempt.ts';
 import { csvAnswer } from '../csv.ts';
 import { eventColumns } from '../event-columns.ts';
-import { answerPage } from '../page.tsx';
 import { assertRange, pageTime } from '../page-time.ts';
+import { answerPage } from '../page.tsx';
 import { DeadLettersPage, deadLettersTitle } from '../pages/dead-letters.tsx';
 import { readFilters } from '../query.ts';
 
@@ -59,6 +59,14 @@ const readGroups = async (c: Context<HttpEnv>, { filter, after }: ReturnType<typ
   return { groups, names, nextGroups: next === null ? null : cursorOf(next) };
 };
 
+/** How the replay policy is set; null where it is not for the actor to know, because it spans organisations. */
+const modeOf = (c: Context<HttpEnv>): 'off' | 'dry-run' | 'on' | null => {
+  const { config } = c.var.ctx;
+  if (c.var.actor.orgId !== null) return null;
+  if (config.CERT_DLQ_AUTO_REPLAY_DRY_RUN) return 'dry-run';
+  return config.CERT_DLQ_AUTO_REPLAY_ENABLED ? 'on' : 'off';
+};
+
 const list = async (c: Context<HttpEnv>) => {
   const { db, config } = c.var.ctx;
   const asked = askedOf(c);
@@ -70,11 +78,6 @@ const list = async (c: Context<HttpEnv>) => {
     attempt(c, 'running replays', readRunning(c)),
     c.var.actor.orgId === null ? attempt(c, 'the report of the policy', readPolicyReport(db)) : null,
   ]);
-  const policy = config.CERT_DLQ_AUTO_REPLAY_ENABLED
-    ? ('on' as const)
-    : config.CERT_DLQ_AUTO_REPLAY_DRY_RUN
-      ? ('dry-run' as const)
-      : ('off' as const);
   const shown = {
     ...groups,
     totals,
@@ -82,7 +85,7 @@ const list = async (c: Context<HttpEnv>) => {
     events: found.events,
     next: found.next === null ? null : encodeCursor(found.next),
     running: running ?? [],
-    policy: { mode: policy, report: policy === 'off' ? null : report },
+    policy: { mode: modeOf(c), report },
     most: config.CERT_EVENT_MAX_RETRIES,
     maxReplays: config.CERT_DLQ_REPLAY_MAX_REPLAYS,
     size,

@@ -1,0 +1,258 @@
+import type { FC } from 'hono/jsx';
+import type { DeadLetterFilter, DeadLetterGroup, DeadLetterTotals } from '../../../db/dead-letters.ts';
+import type { EventRow } from '../../../db/event-reads.ts';
+import type { PolicyReport } from '../../../lifecycle/policy-report.ts';
+import { errorClasses, eventTypes } from '../../../lifecycle/types.ts';
+import type { ReplayView } from '../../replay-acts.ts';
+import { count, counted, shortId } from '../format.ts';
+import { CsvLink, Field, Filters, PostButton, Select, SelectionBar, Submit } from '../parts/forms.tsx';
+import { Head } from '../parts/frame.tsx';
+import { Empty, Panel } from '../parts/panel.tsx';
+import { type Column, DataTable, Pager, shownOf } from '../parts/table.tsx';
+import { Host, Link, Quoted, Time } from '../parts/text.tsx';
+import { planFields } from '../replay-words.ts';
+import { samePage, useView } from '../view.ts';
+import { errorClassWords, eventWords, sentence } from '../words.ts';
+import { GroupTable } from './dead-letter-groups.tsx';
+import { SenderAndTime, senderOf } from './events.tsx';
+import { RunningPanel } from './replay-running.tsx';
+
+interface DeadLettersProps {
+  readonly groups: readonly DeadLetterGroup[];
+  readonly names: ReadonlyMap<string, string>;
+  readonly nextGroups: string | null;
+  readonly totals: DeadLetterTotals;
+  readonly filter: DeadLetterFilter;
+  readonly events: readonly EventRow[];
+  readonly next: string | null;
+  readonly running: readonly ReplayView[];
+  /** How the replay policy is set, and what it did when it last ran; `mode` is null where that is not told. */
+  readonly policy: { readonly mode: 'off' | 'dry-run' | 'on' | null; readonly report: PolicyReport | null };
+  /** Tries an event has in all, and replays by policy. */
+  readonly most: number;
+  readonly maxReplays: number;
+  readonly size: number;
+}
+
+/** The page in the browser's tab, verdict first. */
+export const deadLettersTitle = ({ events }: DeadLetterTotals): string =>
+  events === 0 ? 'No dead letters' : counted(events, 'dead letter');
+
+const About: FC<{ totals: DeadLetterTotals }> = ({ totals: { events, groups, domains } }) => (
+  <>
+    {events === 0
+      ? 'No event has given up.'
+      : `${counted(events, 'event')} gave up, ${counted(groups, 'kind')} of error, ${counted(domains, 'domain')}.`}{' '}
+    Nothing is lost: each is kept until it is replayed.
+  </>
+);
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((all, n) => all + n, 0);
+
+const PolicyLine: FC<{ policy: DeadLettersProps['policy'] }> = ({ policy: { mode, report } }) => {
+  if (mode === null) return null;
+  if (mode === 'off') return <span>Replay by policy is off; nothing is replayed by itself.</span>;
+  const name = mode === 'on' ? 'Replay by policy is on.' : 'Replay by policy is in dry run; it changes nothing.';
+  if (report === null) return <span>{name} It has not run yet.</span>;
+  const n = sum(Object.values(report.replayed));
+  const told = sum(report.escalations.map(({ events }) => events));
+  const waiting = sum(report.waiting.map(({ events }) => events));
+  return (
+    <span>
+      {name} Its run <Time at={report.at} /> {report.mode === 'on' ? 'replayed' : 'would have replayed'}{' '}
+      {counted(n, 'event')}, left {count(waiting)} alone for now and{' '}
+      {report.mode === 'on' ? 'escalated' : 'would have escalated'} {count(told)}.
+    </span>
+  );
+};
+
+const Choices: FC<{ filter: DeadLetterFilter }> = ({ filter }) => (
+  <Filters
+    to="dead-letters"
+    keep={{ fingerprint: filter.fingerprint }}
+    chips={filter.fingerprint === undefined ? [] : [{ name: 'fingerprint', text: 'one error' }]}
+  >
+    <Field
+      bare
+      id="f-domain"
+      name="domain"
+      label="Domain"
+      value={filter.domain ?? ''}
+      placeholder="Domain or *.suffix"
+    />
+    <Select
+      bare
+      id="f-class"
+      name="errorClass"
+      label="Class"
+      any="Any class"
+      value={filter.errorClass}
+      choices={errorClasses.map((value) => ({ value, text: sentence(errorClassWords[value]) }))}
+    />
+    <Select
+      bare
+      id="f-type"
+      name="eventType"
+      label="Type"
+      any="Any type"
+      value={filter.eventType}
+      choices={eventTypes.map((value) => ({ value, text: sentence(eventWords[value]) }))}
+    />
+    <SenderAndTime filter={filter} />
+  </Filters>
+);
+
+const columns = (most: number): readonly Column<EventRow>[] => [
+  {
+    name: 'Event',
+    kind: 'id',
+    cell: ({ id, event_type: type }) => (
+      <>
+        <Link to={`events/${id}`}>
+          <code>{shortId(id)}</code>
+        </Link>
+        <span class="nowrap sub">{eventWords[type]}</span>
+      </>
+    ),
+  },
+  { name: 'Domain', cell: ({ domain }) => <Host name={domain} /> },
+  { name: 'Source', cell: (event) => <Quoted text={senderOf(event)} max={120} /> },
+  {
+    name: 'Last error',
+    kind: 'err',
+    cell: ({ error_class: fault, last_error: error }) => (
+      <>
+        {fault !== null && `${errorClassWords[fault]}: `}
+        <Quoted text={error} max={240} />
+      </>
+    ),
+  },
+  {
+    name: 'Tries',
+    cell: ({ retry_count: tries, dlq_replay_count: replays }) => (
+      <>
+        {tries}/{most}
+        {tries < most && <span class="sub">permanent</span>}
+        {replays > 0 && <span class="sub">replayed {replays}×</span>}
+      </>
+    ),
+  },
+  { name: 'Gave up', width: 's', cell: ({ processed_at: at }) => <Time at={at} /> },
+];
+
+const Nothing: FC = () => {
+  const { query } = useView();
+  const filtered = [...query.keys()].some((name) => name !== 'cursor');
+  return filtered ? (
+    <Empty title="No dead letters that match">
+      Change or remove a filter, or look at <Link to="dead-letters">all dead letters</Link>.
+    </Empty>
+  ) : (
+    <Empty title="No dead letters">
+      Every event was applied or is on its way. An event whose tries are used up stands here until it is replayed.
+    </Empty>
+  );
+};
+
+const Groups: FC<DeadLettersProps> = (props) => {
+  const { groups, names, totals, filter, policy, maxReplays, nextGroups } = props;
+  const view = useView();
+  return (
+    <Panel
+      id="groups"
+      title="By error"
+      about={`${counted(totals.groups, 'group')}, ${counted(totals.events, 'event')}`}
+      live="dead-letters"
+      foot={
+        policy.mode === null && nextGroups === null ? undefined : (
+          <>
+            <PolicyLine policy={policy} />
+            {nextGroups !== null && (
+              <span class="end">
+                <a href={samePage(view, { groups: nextGroups })}>Next groups</a>
+              </span>
+            )}
+          </>
+        )
+      }
+    >
+      <Choices filter={filter} />
+      {totals.events === 0 ? (
+        <Nothing />
+      ) : (
+        <GroupTable {...{ groups, names, filter, maxReplays }} report={policy.report} />
+      )}
+    </Panel>
+  );
+};
+
+const Events: FC<DeadLettersProps> = ({ events, totals, filter, next, most, size }) => {
+  const { query } = useView();
+  const about = query.has('cursor')
+    ? `${count(totals.events)}, newest first`
+    : shownOf(count(events.length), count(totals.events), 'newest first');
+  return (
+    <Panel
+      id="list"
+      title="Events"
+      about={about}
+      more={
+        <>
+          <CsvLink to="dead-letters.csv" />
+          <PostButton
+            to="replays/plan"
+            fields={planFields({ ...filter, status: 'failed' })}
+            needs="operator"
+            small
+            icon="replay"
+            busy="Planning…"
+          >
+            Plan all {count(totals.events)}…
+          </PostButton>
+        </>
+      }
+      live="dead-letters"
+      foot={
+        <Pager next={next} size={size}>
+          Select rows to replay a few; plan a replay to take a whole group, or all that match.
+        </Pager>
+      }
+    >
+      <DataTable
+        caption="Dead letters, single events"
+        columns={columns(most)}
+        rows={events}
+        rowId={({ id }) => id}
+        ticks={{ form: 'pick', value: ({ id }) => id, label: ({ id }) => `Select event ${shortId(id)}` }}
+      />
+      <SelectionBar form="pick" action="replays/plan">
+        <Submit small needs="operator" icon="replay" busy="Planning…" data-some>
+          Replay selected…
+        </Submit>
+      </SelectionBar>
+    </Panel>
+  );
+};
+
+/** What was given up: by cause, with what to do about each, and one by one. */
+export const DeadLettersPage: FC<DeadLettersProps> = (props) => {
+  const { totals, running } = props;
+  return (
+    <>
+      <Head
+        title="Dead letters"
+        about={<About totals={totals} />}
+        actions={
+          <Link to="replays" class="btn">
+            Past replays
+          </Link>
+        }
+      />
+      {running.map((replay) => (
+        <RunningPanel replay={replay} back="dead-letters" />
+      ))}
+      <Groups {...props} />
+      {totals.events > 0 && <Events {...props} />}
+    </>
+  );
+};
