@@ -1,4 +1,4 @@
-import type { Hono } from 'hono';
+import type { Context, Hono } from 'hono';
 import { findTargetHandler } from 'hono/utils/handler';
 import { AppError } from '../errors.ts';
 import { includesRole, type Role } from '../lifecycle/access.ts';
@@ -60,4 +60,10 @@ export const assertMay = (actor: Actor, { role, scope }: Demand): void => {
   if (!includesRole(actor.role, role)) throw new AppError('forbidden', `This needs the role ${role}`);
   if (scope === 'all' && actor.orgId !== null)
     throw new AppError('forbidden', 'This spans organisations, and your access is bound to one');
+};
+
+/** Whether the caller may do what a demand guards; for what a page offers. */
+export const may = (c: Context<HttpEnv>, { role, scope }: Demand): boolean => {
+  const { actor } = c.var;
+  return includesRole(actor.role, role) && (scope === 'org' || actor.orgId === null);
 };
