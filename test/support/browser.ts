@@ -42,12 +42,8 @@ export const watchedPage = async (context: BrowserContext): Promise<Watched> => 
   const page = await context.newPage();
   const faults: string[] = [];
   await page.exposeFunction('noteViolation', (text: string) => void faults.push(text));
-  await page.addInitScript(() => {
-    document.addEventListener('securitypolicyviolation', (event) => {
-      const note = (globalThis as unknown as { noteViolation: (text: string) => void }).noteViolation;
-      note(`policy: ${event.effectiveDirective} ${event.blockedURI} ${event.sample}`);
-    });
-  });
+  await page.addInitScript(`document.addEventListener('securitypolicyviolation', (event) =>
+    noteViolation('policy: ' + event.effectiveDirective + ' ' + event.blockedURI + ' ' + event.sample))`);
   page.on('pageerror', (error) => void faults.push(`script: ${error.message}`));
   return { page, faults };
 };
@@ -63,7 +59,7 @@ export const signInAs = async (page: Page, url: string, role: Role): Promise<voi
 /** What axe-core finds on a page, one line for each; none when all is well. */
 export const axeFaults = async (page: Page): Promise<string[]> => {
   await page.evaluate(axeSource);
-  const found = await page.evaluate(() => (globalThis as unknown as { axe: { run(): Promise<AxeResults> } }).axe.run());
+  const found = await page.evaluate<AxeResults>('axe.run()');
   return found.violations.flatMap(({ id, impact, nodes }) =>
     nodes.map(({ target, failureSummary }) => `${impact} ${id}: ${target.join(' ')} ${failureSummary ?? ''}`),
   );
@@ -71,4 +67,4 @@ export const axeFaults = async (page: Page): Promise<string[]> => {
 
 /** How many pixels a page can be scrolled sideways; none when it fits. */
 export const sideways = (page: Page): Promise<number> =>
-  page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');

@@ -86,67 +86,59 @@ const probeEntry = (probe: History['probes'][number]): Entry => {
 
 const fromProbes = new Set(['tls_error', 'certificate_drift']);
 
+const noteLine = (text: string | null) =>
+  text === null
+    ? []
+    : [
+        <>
+          “<Quoted text={text} />”
+        </>,
+      ];
+
 const incidentEntries = (incident: DomainIncident): Entry[] => {
   const { id, incident_type: type, tier, reason } = incident;
-  const lane = fromProbes.has(type) ? 'saw' : 'said';
+  const lane = fromProbes.has(type) ? ('saw' as const) : ('said' as const);
   const link = <Link to={`incidents/${id}`}>{incidentWords[type]}</Link>;
-  const tone = type === 'certificate_drift' ? 'drift' : type === 'certificate_expiring' ? 'expiring' : 'tls_error';
-  const note = (text: string | null) =>
-    text === null
+  const opened: Entry = {
+    id: `incident-${id}`,
+    at: incident.created_at,
+    lane,
+    tone: type === 'certificate_drift' ? 'drift' : type === 'certificate_expiring' ? 'expiring' : 'tls_error',
+    icon: 'incident',
+    text: (
+      <>
+        Incident opened: {link}, tier {tier}
+      </>
+    ),
+    sub: reason === null ? [] : [<Quoted text={reason} />],
+  };
+  const settled = (
+    at: Date | null,
+    what: 'Acknowledged' | 'Resolved',
+    by: string | null,
+    note: string | null,
+  ): Entry[] =>
+    at === null
       ? []
       : [
-          <>
-            “<Quoted text={text} />”
-          </>,
+          {
+            id: `incident-${id}-${what}`,
+            at,
+            lane,
+            tone: what === 'Resolved' ? 'issued' : 'plain',
+            icon: what === 'Resolved' ? 's-issued' : 'person',
+            text: (
+              <>
+                {what} by <strong>{by ?? 'somebody'}</strong>: {link}
+              </>
+            ),
+            sub: noteLine(note),
+          },
         ];
   return [
-    {
-      id: `incident-${id}`,
-      at: incident.created_at,
-      lane,
-      tone,
-      icon: 'incident',
-      text: (
-        <>
-          Incident opened: {link}, tier {tier}
-        </>
-      ),
-      sub: reason === null ? [] : [<Quoted text={reason} />],
-    },
-    ...(incident.acknowledged_at === null
-      ? []
-      : [
-          {
-            id: `incident-${id}-ack`,
-            at: incident.acknowledged_at,
-            lane,
-            tone: 'plain',
-            icon: 'person',
-            text: (
-              <>
-                Acknowledged by <strong>{incident.acknowledged_by ?? 'somebody'}</strong>: {link}
-              </>
-            ),
-            sub: note(incident.acknowledge_note),
-          } satisfies Entry,
-        ]),
-    ...(incident.resolved_at === null
-      ? []
-      : [
-          {
-            id: `incident-${id}-end`,
-            at: incident.resolved_at,
-            lane,
-            tone: 'issued',
-            icon: 's-issued',
-            text: (
-              <>
-                Resolved by <strong>{incident.resolved_by ?? 'somebody'}</strong>: {link}
-              </>
-            ),
-            sub: note(incident.resolve_note),
-          } satisfies Entry,
-        ]),
+    opened,
+    ...settled(incident.acknowledged_at, 'Acknowledged', incident.acknowledged_by, incident.acknowledge_note),
+    ...settled(incident.resolved_at, 'Resolved', incident.resolved_by, incident.resolve_note),
   ];
 };
 

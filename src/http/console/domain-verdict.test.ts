@@ -133,25 +133,24 @@ describe('the sentence for a domain', () => {
   ] as const)('%s', (_, domain, addresses, title, then) => {
     const verdict = verdictOfDomain(domain, addresses, now);
     expect(verdict?.title ?? null).toBe(title);
-    expect(verdict?.then.join(' ') ?? '').toContain(then);
+    expect(verdict?.advice.join(' ') ?? '').toContain(then);
   });
 });
 
 describe('an address beside what events said', () => {
   const new64 = `sha256:${'A'.repeat(64)}`;
   const old64 = `sha256:${'B'.repeat(64)}`;
-  const address = (values: Partial<AddressRow>): AddressRow =>
-    ({
-      address: 'a',
-      verdict: 'ok',
-      certificate_ref: new64,
-      tls_not_after: at(2000),
-      error: null,
-      depth: 'full',
-      checked_at: at(0),
-      details: null,
-      ...values,
-    }) as AddressRow;
+  const address = (values: Partial<AddressRow>): AddressRow => ({
+    address: 'a',
+    verdict: 'ok',
+    certificate_ref: new64,
+    tls_not_after: at(2000),
+    error: null,
+    depth: 'full',
+    checked_at: at(0),
+    details: null,
+    ...values,
+  });
   const domain = row({ certificate_ref: new64 });
 
   it.each([

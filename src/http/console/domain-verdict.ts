@@ -12,7 +12,7 @@ export interface DomainVerdict {
   /** When it began; null where that is not known. */
   readonly since: Date | null;
   /** What follows from it, and what to do: sentences. */
-  readonly then: readonly string[];
+  readonly advice: readonly string[];
   /** What was reported, as it came. */
   readonly quote: string | null;
 }
@@ -47,7 +47,7 @@ const breach = (row: DomainRow, now: number): DomainVerdict | null => {
         ? `Past the time to renew, and ${count(failures)} ${failures === 1 ? 'try' : 'tries'} failed`
         : 'Past the time to renew',
     since: due,
-    then: [...ends(row, row.tls_not_after, now), ...nextTry(row, now)],
+    advice: [...ends(row, row.tls_not_after, now), ...nextTry(row, now)],
     quote: failures > 0 ? row.cert_last_error : null,
   };
 };
@@ -57,16 +57,16 @@ const fault = (row: DomainRow, now: number): DomainVerdict | null => {
   const shared = { tone: 'tls_error', icon: 's-tls_error', quote: row.tls_last_error } as const;
   if (row.tls_fault !== null) {
     const title = `Clients cannot use what is served: ${verdictWords[row.tls_fault]}`;
-    return { ...shared, title, since: null, then: ['Mend the server or its certificate, then probe.'] };
+    return { ...shared, title, since: null, advice: ['Mend the server or its certificate, then probe.'] };
   }
   const n = row.cert_failure_count;
-  if (n === 0) return { ...shared, title: 'The certificate has ended', since: row.tls_not_after, then: [] };
+  if (n === 0) return { ...shared, title: 'The certificate has ended', since: row.tls_not_after, advice: [] };
   const what = row.cert_last_event_type === 'issuance_failed' ? 'Issuance' : 'Renewal';
   return {
     ...shared,
     title: `${what} failed${n > 1 ? ` ${count(n)} times in a row` : ''}`,
     since: row.cert_last_failure_at,
-    then: [...ends(row, row.tls_not_after, now), ...nextTry(row, now)],
+    advice: [...ends(row, row.tls_not_after, now), ...nextTry(row, now)],
   };
 };
 
@@ -98,7 +98,7 @@ const drift = (row: DomainRow, { all, other, old }: AddressTally, now: number): 
     icon: 's-drift',
     title: titles[state],
     since: row.drift_since,
-    then: [...breaks, act],
+    advice: [...breaks, act],
     quote: null,
   };
 };
@@ -112,7 +112,7 @@ const waiting = (row: DomainRow): DomainVerdict | null => {
         tone: 'pending_route',
         icon: 's-pending_route',
         title: 'No route leads to it yet',
-        then: ['Give it a region; probes begin then.'],
+        advice: ['Give it a region; probes begin then.'],
       };
     case 'pending_issue':
       return {
@@ -120,7 +120,7 @@ const waiting = (row: DomainRow): DomainVerdict | null => {
         tone: 'pending_issue',
         icon: 's-pending_issue',
         title: 'It waits for its first certificate',
-        then: ['An event of its client or a good probe ends this.'],
+        advice: ['An event of its client or a good probe ends this.'],
       };
     case 'passthrough_unverified':
       return {
@@ -128,7 +128,7 @@ const waiting = (row: DomainRow): DomainVerdict | null => {
         tone: 'passthrough_unverified',
         icon: 's-passthrough_unverified',
         title: 'TLS ends at its own server',
-        then: ['What is served there is not judged here.'],
+        advice: ['What is served there is not judged here.'],
       };
     default:
       return null;

@@ -9,7 +9,7 @@ import { problemResponse } from '../problem.ts';
 import { Frame, Head, type NavCounts } from './parts/frame.tsx';
 import { Empty } from './parts/panel.tsx';
 import { preferencesOf } from './preferences.ts';
-import { type View, ViewProvider } from './view.ts';
+import { markupOf, type View, ViewProvider } from './view.ts';
 
 /** The view of a request; its actor must be known. */
 export const viewOf = (c: Context<HttpEnv>): View => {
@@ -54,7 +54,7 @@ export const answerPage = async (c: Context<HttpEnv>, { title, status = 200 }: P
       </Frame>
     </ViewProvider>
   );
-  return c.html(`<!doctype html>${String(document)}`, status);
+  return c.html(`<!doctype html>${markupOf(document)}`, status);
 };
 
 /** Sends the browser to another page after a change: `to` without `/console/`. */

@@ -1,4 +1,5 @@
-import { createContext, useContext } from 'hono/jsx';
+import { html } from 'hono/html';
+import { type Child, createContext, useContext } from 'hono/jsx';
 import type { Actor } from '../env.ts';
 import type { Preferences } from './preferences.ts';
 
@@ -47,4 +48,11 @@ export const samePage = (view: View, changes: Params): string => {
   const kept = Object.fromEntries(view.query);
   delete kept.cursor;
   return href(view, view.path.replace(/^\/console\/?/, ''), { ...kept, ...changes });
+};
+
+/** The markup of a tree of parts. @throws when one of them is asynchronous: it would be rendered in the view of another page. */
+export const markupOf = (tree: Child): string => {
+  const text = html`${tree}`;
+  if (text instanceof Promise) throw new Error('a part of the console is asynchronous: read its data before');
+  return text.toString();
 };

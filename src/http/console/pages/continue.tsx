@@ -1,4 +1,5 @@
 import { raw } from 'hono/html';
+import { markupOf } from '../view.ts';
 
 /** A page that leads on by itself, with a link for browsers that do not: the next request is one of our own site. */
 export const ContinuePage = ({ to }: { readonly to: string }) => {
@@ -17,5 +18,5 @@ export const ContinuePage = ({ to }: { readonly to: string }) => {
     </html>
   );
   // The markup was made by the line above, which escaped what came from outside.
-  return raw(`<!doctype html>${String(document)}`);
+  return raw(`<!doctype html>${markupOf(document)}`);
 };

@@ -88,7 +88,7 @@ const DomainVerdictPart: FC<{ of: DomainVerdict; open: DomainIncident | undefine
         Since <Time at={of.since} as="since" />.{' '}
       </>
     )}
-    {of.then.join(' ')}
+    {of.advice.join(' ')}
     {of.quote !== null && (
       <>
         {' '}

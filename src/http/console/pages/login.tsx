@@ -3,7 +3,7 @@ import type { FC } from 'hono/jsx';
 import { Document } from '../parts/frame.tsx';
 import { Icon } from '../parts/icons.tsx';
 import { defaultPreferences } from '../preferences.ts';
-import { href, useView, type View, ViewProvider } from '../view.ts';
+import { markupOf, href, useView, type View, ViewProvider } from '../view.ts';
 
 export interface LoginProps {
   /** Path prefix of the proxy, without a slash at its end. */
@@ -98,5 +98,5 @@ export const LoginPage = (props: LoginProps) => {
     </ViewProvider>
   );
   // The markup was made by the line above, which escaped what came from outside.
-  return raw(`<!doctype html>${String(document)}`);
+  return raw(`<!doctype html>${markupOf(document)}`);
 };

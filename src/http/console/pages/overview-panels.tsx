@@ -28,9 +28,9 @@ export interface OverviewProps {
 /** Domains by status and by region. */
 export const StatusPanel: FC<OverviewProps> = ({ overview, regions, orgId }) => {
   const { byStatus, drift } = overview.domains;
-  const rows = [...tlsStatuses.map((status) => ({ status, n: byStatus[status] ?? 0 }))].toSorted(
-    (a, b) => order.indexOf(a.status) - order.indexOf(b.status),
-  );
+  const rows = tlsStatuses
+    .map((status) => ({ status, n: byStatus[status] ?? 0 }))
+    .toSorted((a, b) => order.indexOf(a.status) - order.indexOf(b.status));
   return (
     <Panel id="status" title="Domains by status" live="domains">
       <table class="t t-flat t-tight">

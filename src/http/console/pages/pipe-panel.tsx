@@ -1,5 +1,5 @@
 import type { FC } from 'hono/jsx';
-import type { PipeStep } from '../../../lifecycle/activity.ts';
+import type { PipeRates, PipeStep } from '../../../lifecycle/activity.ts';
 import type { Overview } from '../../overview.ts';
 import { clockText, count, latency, rate } from '../format.ts';
 import { LineChart } from '../parts/charts.tsx';
@@ -7,17 +7,57 @@ import { Panel, Sums } from '../parts/panel.tsx';
 import { Link, Time } from '../parts/text.tsx';
 import { useView } from '../view.ts';
 
-const dayMs = 86_400_000;
+const hourMs = 3_600_000;
 
 const seconds = (value: number | null): string => latency(value === null ? null : value * 1000);
+
+const RateChart: FC<{ now: PipeRates; day: readonly PipeStep[]; axis: readonly string[] }> = ({ now, day, axis }) => (
+  <LineChart
+    title={
+      <>
+        <strong>{rate(now.acceptedPerSecond)}</strong> accepted and <strong>{rate(now.appliedPerSecond)}</strong>{' '}
+        applied a second
+      </>
+    }
+    lines={[
+      { name: 'accepted', values: day.map(({ acceptedPerSecond }) => acceptedPerSecond), tone: 'a' },
+      { name: 'applied', values: day.map(({ appliedPerSecond }) => appliedPerSecond), tone: 'b', dashed: true },
+    ]}
+    axis={axis}
+  />
+);
+
+const LatencyChart: FC<{ now: PipeRates; day: readonly PipeStep[]; axis: readonly string[] }> = ({
+  now,
+  day,
+  axis,
+}) => (
+  <LineChart
+    title={
+      now.applyP50 === null ? (
+        'Nothing was applied in the last minutes'
+      ) : (
+        <>
+          <strong>{seconds(now.applyP50)}</strong> half, <strong>{seconds(now.applyP99)}</strong> 99 % from commit to
+          applied
+        </>
+      )
+    }
+    lines={[
+      { name: 'p50', values: day.map(({ applyP50 }) => applyP50), tone: 'a' },
+      { name: 'p99', values: day.map(({ applyP99 }) => applyP99), tone: 'c', dashed: true },
+    ]}
+    axis={axis}
+  />
+);
 
 /** Rates and latency over a day; nothing for whoever sees one organisation only. */
 export const PipePanel: FC<{ overview: Overview }> = ({ overview }) => {
   const { now: at, preferences } = useView();
   const { now, day, events } = overview;
   if (now === null || day === null) return null;
-  const axis = [24, 18, 12, 6].map((back) => clockText(at - back * (dayMs / 24), preferences.zone));
-  const lines = (read: (step: PipeStep) => number | null) => day.map(read);
+  const hours = [24, 18, 12, 6].map((back) => clockText(at - back * hourMs, preferences.zone));
+  const axis = [...hours, 'now'];
   return (
     <Panel
       id="pipe"
@@ -27,36 +67,8 @@ export const PipePanel: FC<{ overview: Overview }> = ({ overview }) => {
       live="events dead-letters"
     >
       <div class="pile">
-        <LineChart
-          title={
-            <>
-              <strong>{rate(now.acceptedPerSecond)}</strong> accepted and <strong>{rate(now.appliedPerSecond)}</strong>{' '}
-              applied a second
-            </>
-          }
-          lines={[
-            { name: 'accepted', values: lines(({ acceptedPerSecond }) => acceptedPerSecond), tone: 'a' },
-            { name: 'applied', values: lines(({ appliedPerSecond }) => appliedPerSecond), tone: 'b', dashed: true },
-          ]}
-          axis={[...axis, 'now']}
-        />
-        <LineChart
-          title={
-            now.applyP50 === null ? (
-              'Nothing was applied in the last minutes'
-            ) : (
-              <>
-                <strong>{seconds(now.applyP50)}</strong> half, <strong>{seconds(now.applyP99)}</strong> 99 % from commit
-                to applied
-              </>
-            )
-          }
-          lines={[
-            { name: 'p50', values: lines(({ applyP50 }) => applyP50), tone: 'a' },
-            { name: 'p99', values: lines(({ applyP99 }) => applyP99), tone: 'c', dashed: true },
-          ]}
-          axis={[...axis, 'now']}
-        />
+        <RateChart {...{ now, day, axis }} />
+        <LatencyChart {...{ now, day, axis }} />
         <Sums
           of={[
             [

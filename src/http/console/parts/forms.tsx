@@ -3,6 +3,7 @@ import { includesRole, type Role } from '../../../lifecycle/access.ts';
 import type { Actor } from '../../env.ts';
 import { href, samePage, useView } from '../view.ts';
 import { Icon, type IconName } from './icons.tsx';
+import { describedBy, Labelled } from './labelled.tsx';
 import { Link } from './text.tsx';
 
 interface Choice {
@@ -30,57 +31,36 @@ interface FieldProps {
 
 /** A field with its label above it. */
 export const Field: FC<FieldProps> = ({ id, label, hint, bare = false, type = 'text', autofocus, ...rest }) => (
-  <div class={bare ? 'bare' : undefined}>
-    <label class={bare ? 'sr' : 'lab'} for={id}>
-      {label}
-    </label>
+  <Labelled id={id} label={label} hint={hint} bare={bare}>
     <input
       class="field"
       id={id}
       type={type}
       data-autofocus={autofocus}
-      aria-describedby={hint === undefined ? undefined : `${id}-hint`}
+      aria-describedby={describedBy(id, hint)}
       {...rest}
     />
-    {hint !== undefined && (
-      <p class="hint" id={`${id}-hint`}>
-        {hint}
-      </p>
-    )}
-  </div>
+  </Labelled>
 );
 
 /** A field of several lines. */
-export const TextArea: FC<Omit<FieldProps, 'type' | 'bare'> & { rows?: number }> = ({
-  id,
-  label,
-  hint,
-  value,
-  rows = 3,
-  autofocus,
-  ...rest
-}) => (
-  <div>
-    <label class="lab" for={id}>
-      {label}
-    </label>
-    <textarea
-      class="field"
-      id={id}
-      rows={rows}
-      data-autofocus={autofocus}
-      aria-describedby={hint === undefined ? undefined : `${id}-hint`}
-      {...rest}
-    >
-      {value}
-    </textarea>
-    {hint !== undefined && (
-      <p class="hint" id={`${id}-hint`}>
-        {hint}
-      </p>
-    )}
-  </div>
-);
+export const TextArea: FC<Omit<FieldProps, 'type' | 'bare'> & { rows?: number }> = (props) => {
+  const { id, label, hint, value, rows = 3, autofocus, ...rest } = props;
+  return (
+    <Labelled id={id} label={label} hint={hint}>
+      <textarea
+        class="field"
+        id={id}
+        rows={rows}
+        data-autofocus={autofocus}
+        aria-describedby={describedBy(id, hint)}
+        {...rest}
+      >
+        {value}
+      </textarea>
+    </Labelled>
+  );
+};
 
 interface SelectProps {
   readonly id: string;
@@ -95,10 +75,7 @@ interface SelectProps {
 
 /** A choice among few. */
 export const Select: FC<SelectProps> = ({ id, name, label, choices, value = '', any, bare = false }) => (
-  <div class={bare ? 'bare' : undefined}>
-    <label class={bare ? 'sr' : 'lab'} for={id}>
-      {label}
-    </label>
+  <Labelled id={id} label={label} bare={bare}>
     <select class="field" id={id} name={name}>
       {any !== undefined && <option value="">{any}</option>}
       {choices.map((choice) => (
@@ -107,7 +84,7 @@ export const Select: FC<SelectProps> = ({ id, name, label, choices, value = '', 
         </option>
       ))}
     </select>
-  </div>
+  </Labelled>
 );
 
 /** A tick box or one of several choices, with its text beside it. */

@@ -199,7 +199,7 @@ export const Document: FC<PropsWithChildren<DocumentProps>> = ({ title, children
         <title>{title} · notafter</title>
         <link rel="icon" href={`${base}/console/assets/${assets().icon.name}`} type="image/svg+xml" />
         <link rel="stylesheet" href={`${base}/console/assets/${style.name}`} />
-        <script src={`${base}/console/assets/${script.name}`} defer />
+        <script src={`${base}/console/assets/${script.name}`} type="module" />
       </head>
       <body>
         <Sprite />

@@ -1,7 +1,7 @@
 import type { Child } from 'hono/jsx';
 import { describe, expect, it } from 'vitest';
 import { defaultPreferences } from '../preferences.ts';
-import { type View, ViewProvider } from '../view.ts';
+import { markupOf, type View, ViewProvider } from '../view.ts';
 import { ExpiryCalendar, heatClass, heatSteps } from './calendar.tsx';
 import { Bars, LineChart, pathOf } from './charts.tsx';
 import { ActionLink, Filters, Field, PostButton } from './forms.tsx';
@@ -28,7 +28,7 @@ const viewWith = (change: Partial<View> = {}): View => ({
 });
 
 const render = (content: Child, change: Partial<View> = {}): string =>
-  String(<ViewProvider value={viewWith(change)}>{content}</ViewProvider>);
+  markupOf(<ViewProvider value={viewWith(change)}>{content}</ViewProvider>);
 
 const text = (html: string): string => html.replaceAll(/<[^>]*>/g, '').trim();
 
@@ -77,7 +77,7 @@ describe('a time', () => {
     const html = render(<Time at={at} as={as} />);
     expect(text(html)).toBe(shown);
     expect(html).toContain(`datetime="${new Date(at).toISOString()}"`);
-    if (as !== 'exact') expect(html).toMatch(/title="\d\d? \w{3} 2026 \d\d:\d\d:\d\d UTC"|title="\d\d? \w{3} 2027/);
+    expect(html.includes(' title="')).toBe(as !== 'exact');
   });
 
   it('is a dash where there is none', () => {
