@@ -97,6 +97,12 @@ export const readIncidentStats = async ({ orm }: Db, filter: IncidentFilter): Pr
   return row ?? { total: 0, open: 0, acknowledged: 0, resolved: 0, tier3_open: 0 };
 };
 
+/** One incident; null when there is none with this id. */
+export const findIncident = async ({ orm }: Db, id: string): Promise<IncidentRow | null> => {
+  const [row] = await orm.select().from(incidents).where(eq(incidents.id, id));
+  return row ?? null;
+};
+
 /** What a person does to an incident: who, when (epoch ms) and, if they said, why. */
 export interface Settling {
   readonly id: string;

@@ -11,7 +11,7 @@ import { ms, msOf } from './epoch.ts';
 type Reader = Pick<Db, 'sql'>;
 
 /** How regularly each sender has reported; `firstAt` is that of the first event of its source that is kept. */
-const readRhythms = ({ sql }: Reader): Promise<SourceRhythm[]> => sql<SourceRhythm[]>`
+export const readRhythms = ({ sql }: Reader): Promise<SourceRhythm[]> => sql<SourceRhythm[]>`
   select s.source, nullif(s.cluster_id, '') as "clusterId", s.events_total::float8 as "eventsTotal",
     ${ms(sql, 'first.created_at')} as "firstAt", ${ms(sql, 's.last_seen_at')} as "lastSeenAt"
   from cert_sources s

@@ -20,8 +20,8 @@ import { orgOf, sees } from './scope.ts';
 
 const tiers = { 1: 1, 2: 2, 3: 3 } as const satisfies Record<IncidentTier, IncidentTier>;
 
-const listQuery = strictQuery({
-  status: v.optional(v.picklist(incidentStatuses, `must be one of ${incidentStatuses.join(', ')}`)),
+/** Filters of incidents, but for their status, that the API and the console share. */
+export const incidentFilters = {
   tier: v.optional(
     v.pipe(
       v.picklist(['1', '2', '3'], 'must be 1, 2 or 3'),
@@ -33,13 +33,19 @@ const listQuery = strictQuery({
   domain: v.optional(queryDomain),
   source: v.optional(filterText(80)),
   clusterId: v.optional(filterText(120)),
+};
+
+const listQuery = strictQuery({
+  ...incidentFilters,
+  status: v.optional(v.picklist(incidentStatuses, `must be one of ${incidentStatuses.join(', ')}`)),
   limit: queryLimit(500, 200),
   cursor: v.optional(filterText(200)),
 });
 
 const noteBody = strictBody({ note: remark });
 
-const missing = (): AppError => new AppError('not_found', 'There is no incident with this id');
+/** What is told of an id that no incident has, or none that the caller may see. */
+export const missingIncident = (): AppError => new AppError('not_found', 'There is no incident with this id');
 
 const listRoute = {
   summary: 'Incidents, newest first',
@@ -108,10 +114,10 @@ const settleAs = async (
   const settled = await audited(c, async (db) => {
     const result = await settle(db, { ...act, actor: actor.name, now: ctx.now() });
     // Thrown here, it takes the change back.
-    if (result.kind !== 'missing' && !sees(c, result.incident)) throw missing();
+    if (result.kind !== 'missing' && !sees(c, result.incident)) throw missingIncident();
     return [result, noted(action, act, result)];
   });
-  if (settled.kind === 'missing') throw missing();
+  if (settled.kind === 'missing') throw missingIncident();
   return { changed: settled.kind === 'changed', incident: settled.incident };
 };
 

@@ -26,15 +26,22 @@ export interface SilentSource {
 }
 
 /**
- * Whether a sender is silent against its own rhythm: for more than three times its usual interval, at least a day. The interval
- * is the time from the first event that is kept to the last, over their number. Null: it is not, or cannot be judged, or has
+ * The usual time between two events of a sender (ms): from the first event that is kept to the last, over their number. Null
+ * where it sent too few, or all within a day.
+ */
+export const usualIntervalOf = ({ eventsTotal, firstAt, lastSeenAt }: SourceRhythm): number | null => {
+  const span = lastSeenAt - firstAt;
+  return eventsTotal < judgedFromEvents || span < dayMs ? null : span / (eventsTotal - 1);
+};
+
+/**
+ * Whether a sender is silent against its own rhythm: for more than three times its usual interval, at least a day. Null: it is not, or cannot be judged, or has
  * been away for so long that nobody expects it.
  */
 export const silenceOf = (rhythm: SourceRhythm, now: number): SilentSource | null => {
-  const { source, clusterId, eventsTotal, firstAt, lastSeenAt } = rhythm;
-  const span = lastSeenAt - firstAt;
-  if (eventsTotal < judgedFromEvents || span < dayMs) return null;
-  const expectedIntervalMs = span / (eventsTotal - 1);
+  const { source, clusterId, lastSeenAt } = rhythm;
+  const expectedIntervalMs = usualIntervalOf(rhythm);
+  if (expectedIntervalMs === null) return null;
   const allowed = Math.max(3 * expectedIntervalMs, dayMs);
   const quiet = now - lastSeenAt;
   if (quiet <= allowed || quiet > allowed + goneAfterMs) return null;

@@ -17,6 +17,7 @@ import { overviewPages } from './routes/overview.tsx';
 import { regionPages } from './routes/regions.tsx';
 import { replayPages } from './routes/replays.tsx';
 import { searchPages } from './routes/search.tsx';
+import { sourcePages } from './routes/sources.tsx';
 
 const toConsole = (c: Context<HttpEnv>) =>
   (c.req.header('accept') ?? '').includes('text/html') ? c.redirect(linkTo(c, '/console'), 303) : c.notFound();
@@ -37,6 +38,7 @@ export const consoleRoutes = () => {
   pages.route('/', notificationRequeuePages());
   pages.route('/', notificationPages());
   pages.route('/', incidentPages());
+  pages.route('/', sourcePages());
   return new Hono<HttpEnv>()
     .get('/', openToAll(toConsole, 'It leads browsers to the console'))
     .use('/console/*', pageHeaders)

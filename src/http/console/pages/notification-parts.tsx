@@ -27,8 +27,11 @@ export const NoticeTries: FC<{ of: NotificationRow }> = ({ of }) => (
   </Tries>
 );
 
-const lasted = ({ created_at, updated_at }: NotificationRow): string =>
-  span(updated_at.getTime() - created_at.getTime());
+const lasted = ({ created_at, updated_at, requeues }: NotificationRow): string => {
+  const ms = updated_at.getTime() - created_at.getTime();
+  // After a requeue nobody knows from the row when the first of these tries was.
+  return ms < 1000 || requeues > 0 ? '' : ` in ${span(ms)}`;
+};
 
 /** What the last try said, and below it what that means. */
 export const LastError: FC<{ of: NotificationRow }> = ({ of }) => {
@@ -44,7 +47,7 @@ export const LastError: FC<{ of: NotificationRow }> = ({ of }) => {
       )}
       {status === 'dead' && (
         <span class="sub">
-          {tries < maxDeliveryTries ? 'refused for good, not tried again' : `${tries} tries in ${lasted(of)}`}
+          {tries < maxDeliveryTries ? 'refused for good, not tried again' : `${tries} tries${lasted(of)}`}
         </span>
       )}
     </>

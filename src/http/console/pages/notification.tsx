@@ -82,7 +82,7 @@ const decided = ({ created_at: at, action, channel }: NotificationRow): Entry =>
 });
 
 const entriesOf = ({ notification, attempts, requeues }: NotificationProps): Entry[] =>
-  [decided(notification), ...attempts.map(tryEntry), ...requeues.map(requeueEntry)].toSorted(
+  [...requeues.map(requeueEntry), ...attempts.map(tryEntry).toReversed(), decided(notification)].toSorted(
     (a, b) => b.at.getTime() - a.at.getTime(),
   );
 

@@ -3,10 +3,10 @@ import type { BrokenChannel, DeliveryDay, NotificationStats } from '../../../db/
 import { mostOfADay } from '../../../db/notification-counts.ts';
 import type { NotificationRow } from '../../../db/notification-reads.ts';
 import { count, counted, latency } from '../format.ts';
-import { ActionLink, CsvLink, PostButton, Submit } from '../parts/forms.tsx';
+import { ActionLink, PostButton, Submit } from '../parts/forms.tsx';
 import { Head } from '../parts/frame.tsx';
 import { Empty, Panel, Tabs, Verdict } from '../parts/panel.tsx';
-import { Done, PickBar } from '../parts/pick.tsx';
+import { CsvButton, Done, PickBar } from '../parts/pick.tsx';
 import { Count } from '../parts/state.tsx';
 import { type Column, DataTable, Pager, shownOf } from '../parts/table.tsx';
 import { Link, Quoted, Time } from '../parts/text.tsx';
@@ -228,7 +228,7 @@ export const NotificationsPage: FC<NotificationsProps> = (props) => {
   );
   return (
     <>
-      <Head title="Notifications" about={<About day={day} />} actions={<CsvLink to="notifications.csv" />} />
+      <Head title="Notifications" about={<About day={day} />} actions={<CsvButton to="notifications.csv" />} />
       {requeued !== null && (
         <Done>
           {counted(requeued, 'notification is', 'notifications are')} pending again, with all tries before{' '}

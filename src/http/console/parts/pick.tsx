@@ -1,5 +1,6 @@
 import type { FC, PropsWithChildren } from 'hono/jsx';
 import { href, samePage, useView } from '../view.ts';
+import { ActionLink } from './forms.tsx';
 
 /**
  * Above a table with tick boxes: how many are ticked, and the button that leads to the question about them. A GET form: what
@@ -22,3 +23,13 @@ export const Done: FC<PropsWithChildren> = ({ children }) => (
     <p>{children}</p>
   </section>
 );
+
+/** The way to a list's export from the head of its page, with the filters of the page. */
+export const CsvButton: FC<{ to: string }> = ({ to }) => {
+  const { cursor: _place, ...params } = Object.fromEntries(useView().query);
+  return (
+    <ActionLink to={to} params={params} icon="csv">
+      CSV
+    </ActionLink>
+  );
+};

@@ -11,21 +11,15 @@ import { requeueMany } from '../../notification-acts.ts';
 import { notificationFilters } from '../../notifications.ts';
 import { orgOf, visible } from '../../scope.ts';
 import { page } from '../../sessions.ts';
+import { chosenOf, idList } from '../ids.ts';
 import { answerPage, seeOther } from '../page.tsx';
 import { mostRequeued, RequeuePage } from '../pages/notification-requeue.tsx';
 import { givenReason } from '../reason.ts';
 import { filterTime, momentOf } from '../times.ts';
 
 const sampleSize = 5;
-const mostTicked = 200;
 
 const uuid = v.pipe(v.string(), v.uuid('must be an id'));
-const idList = v.pipe(
-  v.string(),
-  v.transform((text) => text.split(',')),
-  v.array(uuid),
-  v.maxLength(mostTicked, `must be ${mostTicked} ids at most`),
-);
 const time = v.optional(filterTime);
 const choice = {
   ...notificationFilters,
@@ -58,20 +52,14 @@ const filterOf = (c: Context<HttpEnv>, { since, until, orgId, ids, ...rest }: Ch
   };
 };
 
-/** What was chosen, as it came: tick boxes give `id` over and over, links give `ids` once. */
-const chosenOf = (c: Context<HttpEnv>): Record<string, string> => {
-  const { id: _ticked, ...rest } = c.req.query();
-  const ticked = c.req.queries('id') ?? [];
-  const chosen = given(Object.entries(rest));
-  if (ticked.length > 0) return { ...chosen, ids: ticked.join(',') };
-  if (Object.keys(chosen).length === 0)
-    throw new AppError('bad_request', 'Tick the notifications first, or take all that match');
-  return chosen;
+const assertChosen = (chosen: Record<string, string>): Record<string, string> => {
+  if (Object.keys(chosen).length > 0) return chosen;
+  throw new AppError('bad_request', 'Tick the notifications first, or take all that match');
 };
 
 const ask = async (c: Context<HttpEnv>) => {
   const { db } = c.var.ctx;
-  const { after, ...chosen } = chosenOf(c);
+  const { after, ...chosen } = assertChosen(chosenOf(c));
   const { after: firstId, ...choice } = check(asked, { ...chosen, ...(after !== undefined && { after }) });
   const filter = filterOf(c, choice);
   const [stats, { notifications: sample }, first] = await Promise.all([
