@@ -97,13 +97,18 @@ const reopenLeft = async (ctx: Ctx, before: number): Promise<number> => {
   }
 };
 
-/** Whether jobs of dead letters are missing from the failed set: somebody cleaned it, or took some out. */
+const mayShow = new Set(['failed', 'waiting', 'active']);
+
+/**
+ * Whether jobs of dead letters are missing from the failed set: somebody cleaned it, or took some out. Those on their way
+ * there count as there: while very many are, they are not queued anew with every pass.
+ */
 const someUnshown = async (ctx: Ctx, before: number): Promise<boolean> => {
   const dead = await deadBefore(ctx.db, before);
   if (dead === 0) return false;
   const depths = await ctx.queues.depths();
-  const shown = depths.find(({ queue, state }) => queue === 'cert-events' && state === 'failed');
-  return dead > (shown?.jobs ?? 0);
+  const shown = depths.filter(({ queue, state }) => queue === 'cert-events' && mayShow.has(state));
+  return dead > shown.reduce((sum, { jobs }) => sum + jobs, 0);
 };
 
 /** Shows dead letters that were last touched in this time in the failed set, where their jobs are not there yet. */
