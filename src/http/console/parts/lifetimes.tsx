@@ -56,7 +56,7 @@ const Bar: FC<BarProps> = ({ life, row, shareOf }) => {
   const turn = due ?? to;
   const ended = notAfter <= now;
   const old = kind === 'old';
-  const ends = `notAfter ${dayText(notAfter, preferences.zone)}${old || ended ? `, ${ended ? `${span(now - notAfter)} ago` : `in ${span(notAfter - now)}`}` : ''}`;
+  const ends = `notAfter ${dayText(notAfter, preferences.zone)}${old || ended ? `, ${ended ? `${roughly(now - notAfter)} ago` : `in ${roughly(notAfter - now)}`}` : ''}`;
   const dueAnchor = due === null ? 'middle' : anchorAt(due);
   return (
     <>
@@ -97,15 +97,18 @@ const Bar: FC<BarProps> = ({ life, row, shareOf }) => {
       <text
         class={old || ended ? 'bad' : 'strong'}
         x={percent(to)}
-        dx={to < 0.6 ? 6 : 0}
-        y={to < 0.6 ? y + 11 : y + 31}
-        text-anchor={to < 0.6 ? 'start' : 'end'}
+        dx={to < 0.55 ? 6 : 0}
+        y={to < 0.55 ? y + 11 : y + 31}
+        text-anchor={to < 0.55 ? 'start' : 'end'}
       >
         {ends}
       </text>
     </>
   );
 };
+
+/** The larger unit alone, where room is short. */
+const roughly = (ms: number): string => span(ms).split(' ').slice(0, 2).join(' ');
 
 const sentenceOf = ({ name, notBefore, notAfter, renewalDue }: Lifetime, now: number, zone: string): string => {
   const due =
