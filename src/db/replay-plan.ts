@@ -1,8 +1,9 @@
 import { planLifeMs, type ReplayFilter } from '../lifecycle/replay.ts';
-import type { Db } from './client.ts';
+import type { Db, Orm } from './client.ts';
 import { deadLetterWhere, nameIs } from './dead-letters.ts';
 import { and, type SQL, sql } from './drizzle.ts';
 import { eventWhere } from './event-reads.ts';
+import { inTransaction } from './in-transaction.ts';
 import type { Candidate } from './reopen.ts';
 import { deadLetters, replayParts, replays } from './schema-replays.ts';
 import { events } from './schema.ts';
@@ -81,7 +82,14 @@ const factsOf = sql`
  *
  * @returns the plan's id and number; null when there are more than {@link mostPlanned}, and nothing is written
  */
-export const savePlan = async ({ orm }: Db, planning: Planning): Promise<{ id: number; total: number } | null> => {
+export const savePlan = (db: Db, planning: Planning): Promise<{ id: number; total: number } | null> =>
+  inTransaction(db, async ({ orm }) => {
+    // Compiling the statement takes longer than running it.
+    await orm.execute(sql`select set_config('jit', 'off', true)`);
+    return insertPlan(orm, planning);
+  });
+
+const insertPlan = async (orm: Orm, planning: Planning): Promise<{ id: number; total: number } | null> => {
   const { filter, ratePerSecond, resetRetry, actor, reason, now } = planning;
   const [row] = await orm.execute<{ id: string | null; total: number }>(sql`
     with picked as materialized (

@@ -76,7 +76,7 @@ const plans = async (port: number): Promise<{ measure: Measure; id: number }> =>
     const started = performance.now();
     const { plan } = await call(port, 'POST', '/replays', { ratePerSecond: rate });
     took.push(performance.now() - started);
-    id = Number((plan as { id: number }).id);
+    ({ id } = plan as { id: number });
   }
   const sorted = took.toSorted((a, b) => a - b);
   const values = { 'p50 ms': percentile(sorted, 0.5), 'max ms': percentile(sorted, 1) };
