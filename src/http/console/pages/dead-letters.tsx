@@ -14,7 +14,7 @@ import { planFields } from '../replay-words.ts';
 import { samePage, useView } from '../view.ts';
 import { errorClassWords, eventWords, sentence } from '../words.ts';
 import { GroupTable } from './dead-letter-groups.tsx';
-import { SenderAndTime, senderOf } from './events.tsx';
+import { Sender, SenderAndTime } from './events.tsx';
 import { RunningPanel } from './replay-running.tsx';
 
 interface DeadLettersProps {
@@ -116,7 +116,7 @@ const columns = (most: number): readonly Column<EventRow>[] => [
     ),
   },
   { name: 'Domain', cell: ({ domain }) => <Host name={domain} /> },
-  { name: 'Source', cell: (event) => <Quoted text={senderOf(event)} max={120} /> },
+  { name: 'Source', cell: (event) => <Sender of={event} /> },
   {
     name: 'Last error',
     kind: 'err',

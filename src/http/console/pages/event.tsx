@@ -130,6 +130,7 @@ const factsOf = ({ event, story, most }: EventProps): readonly (readonly [string
 const shownMost = 8000;
 
 const Payload: FC<{ event: EventRow }> = ({ event }) => {
+  if (event.payload_json === null) return null;
   const { text, cut } = payloadText(event.payload_json, shownMost);
   return (
     <Panel

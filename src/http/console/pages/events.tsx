@@ -25,6 +25,18 @@ interface EventsProps {
 export const senderOf = ({ source, cluster_id: cluster }: Pick<EventRow, 'source' | 'cluster_id'>): string =>
   cluster === null ? source : `${source}:${cluster}`;
 
+const longest = 28;
+
+/** Who sent an event, in one line where that is short. */
+export const Sender: FC<{ of: Pick<EventRow, 'source' | 'cluster_id'> }> = ({ of }) => {
+  const name = senderOf(of);
+  return (
+    <span class={name.length <= longest ? 'nowrap' : undefined}>
+      <Quoted text={name} max={120} />
+    </span>
+  );
+};
+
 const columns: readonly Column<EventRow>[] = [
   {
     name: 'Event',
@@ -49,7 +61,7 @@ const columns: readonly Column<EventRow>[] = [
       </>
     ),
   },
-  { name: 'Source', cell: (event) => <Quoted text={senderOf(event)} max={120} /> },
+  { name: 'Source', cell: (event) => <Sender of={event} /> },
   {
     name: 'Result',
     cell: (event) => (
