@@ -76,9 +76,7 @@ export class BoardQueue extends BaseAdapter {
   }
 
   async getJobCounts(): Promise<JobCounts> {
-    const counts = await (await this.#queue()).getJobCounts(...statuses);
-    // The package's type wants every status it knows; it reads those that it is told of above.
-    return counts as JobCounts;
+    return (await this.#queue()).getJobCounts(...statuses);
   }
 
   async getJob(id: string): Promise<BoardJob | undefined> {
