@@ -17,6 +17,7 @@ describe('welcome', () => {
     expect(lines.length).toBeLessThanOrEqual(24);
     expect(lines).toContain(`      ${script} first-event shop.example.com`);
     expect(lines.join('\n')).toContain(`${usual}/secrets`);
+    expect(lines.join('\n')).toContain('http://localhost:8080/console   (sign in with the token in admin-token');
   });
 
   it('gives commands that find a server on other ports', () => {

@@ -34,6 +34,7 @@ export const welcome = (
     '',
     'notafter is up. Ctrl-C ends it.',
     '',
+    `  Console   http://localhost:${port}/console${generatedIn === null ? '' : '   (sign in with the token in admin-token, below)'}`,
     `  API       http://127.0.0.1:${port}   (described at /openapi.json)`,
     `  Metrics   http://127.0.0.1:${metricsPort}/metrics   (health at /livez and /readyz)`,
     `  Database  ${config.DATABASE_URL === undefined ? `embedded, in ${path.resolve(config.NOTAFTER_DATA_DIR, 'postgres')}` : 'as DATABASE_URL says'}`,
