@@ -43,7 +43,7 @@ export const createApp = (ctx: Ctx, sink: IngestSink, readiness: () => Promise<R
     await next();
   });
   // Not for every path: ingest is the hot one, and a middleware that matches it costs every event.
-  for (const path of ['/v1/admin/*', '/v1/domains/custom/*', '/console/*']) app.use(path, withCtx, requestId());
+  for (const path of ['/', '/v1/admin/*', '/v1/domains/custom/*', '/console/*']) app.use(path, withCtx, requestId());
   app
     .route('/', ingestRoutes(ctx, sink))
     .route('/', healthRoutes(readiness))

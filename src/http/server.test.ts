@@ -21,6 +21,9 @@ const app = new Hono<HttpEnv>()
     await new Promise<void>((resolve) => held.push(resolve));
     return c.json({ held: false });
   })
+  .get('/console/live', (c) =>
+    c.body(new ReadableStream({ start: (to) => to.enqueue(new TextEncoder().encode('data: {}\n\n')) })),
+  )
   .get('/', (c) => c.json({ ok: true }));
 app.onError((_, c) => c.json({ cutOff: true }, 400));
 
@@ -136,6 +139,19 @@ describe('a server', () => {
     for (const n of [1, 2, 3]) expect((await wire.answer()).text).toBe(`{"length":${n}}`);
     wire.close();
     await server.drain(100);
+  });
+
+  it('drains at once though a stream is open that would never end', async () => {
+    const server = await listen(app, options);
+    const wire = await openWire(server.port);
+    let heard = '';
+    wire.socket.on('data', (bytes) => (heard += String(bytes)));
+    wire.send(headOf('GET /console/live HTTP/1.1', [host]));
+    await waitFor(() => heard.includes('data: {}'), { what: 'the stream to begin' });
+    const started = now();
+    await server.drain(5000);
+    expect(now() - started).toBeLessThan(1500);
+    await wire.untilClosed(1000);
   });
 
   it('drains: answers what is in flight, tells the client to go, takes no more and ends', async () => {

@@ -2,6 +2,8 @@ import { createHash, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { accessTokens, auditLog } from '../../src/db/schema-access.ts';
 import { customDomains, events } from '../../src/db/schema.ts';
+import { createApp } from '../../src/http/app.ts';
+import { ingestSink } from '../../src/http/ingest-sink.ts';
 import { createTestConsole, type TestConsole } from '../support/console.ts';
 import { fleetNames, makeFleet, refOf } from '../support/fleet.ts';
 
@@ -79,6 +81,22 @@ describe('every page', () => {
     const browser = await console.get('/', { role: null });
     expect([browser.status, browser.headers.get('location')]).toEqual([303, '/console']);
     expect((await console.get('/', { role: null, headers: { accept: 'application/json' } })).status).toBe(404);
+  });
+
+  it('is reached behind the path of a proxy, whether that took it off or not', async () => {
+    const config = { ...console.ctx.config, NOTAFTER_PUBLIC_URL: 'https://ops.example/certs' };
+    const ctx = { ...console.ctx, config };
+    const app = createApp(ctx, ingestSink(ctx), () => Promise.resolve({ ready: true, checks: {} }));
+    for (const path of ['/', '/certs', '/certs/']) {
+      const answer = await app.request(path, { headers: { accept: 'text/html' } });
+      expect([path, answer.status, answer.headers.get('location')]).toEqual([path, 303, '/certs/console']);
+    }
+    for (const path of ['/console/login', '/certs/console/login']) {
+      const html = await (await app.request(path)).text();
+      const links = [...html.matchAll(/(?:href|src|action)="(\/[^"]*)"/g)].map(([, link]) => link);
+      expect(links.length).toBeGreaterThan(3);
+      expect(links.filter((link) => link?.startsWith('/certs/console/') !== true)).toEqual([]);
+    }
   });
 
   it.each([
