@@ -25,7 +25,18 @@ const pages: Readonly<Record<string, string>> = {
   regions: '/console/regions',
   search: '/console/search?q=api-1',
   policy: `/console/domains/${fleetNames.drift}/policy`,
+  events: '/console/events?status=failed',
+  'dead letters': '/console/dead-letters',
+  replays: '/console/replays',
+  replay: '/console/replays/1',
   'a domain': `/console/domains/${fleetNames.drift}`,
+  events: '/console/events',
+  'dead letters': '/console/dead-letters',
+  replays: '/console/replays',
+  notifications: '/console/notifications',
+  'dead notifications': '/console/notifications?status=dead',
+  incidents: '/console/incidents',
+  sources: '/console/sources',
 };
 
 let console: TestConsole;
@@ -65,3 +76,34 @@ describe.each(Object.keys(looks) as Look[])('in %s', (look) => {
     60_000,
   );
 });
+
+// WCAG 1.4.12: what a reader may set must break nothing.
+const spacing = `
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync('* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important } p { margin-bottom: 2em !important }');
+  document.adoptedStyleSheets = [sheet];`;
+
+it.each(Object.entries(pages))(
+  'the page %s fits where it is bent: 320 px, wide text, forced colours, on paper',
+  async (name, address) => {
+    const context = await browser.newContext({ ...looks.light, viewport: { width: 320, height: 640 } });
+    const { page, faults } = await watchedPage(context);
+    await signInAs(page, served.url, 'admin');
+    await page.goto(`${served.url}${address}`);
+    const found = { narrow: await sideways(page), spaced: -1, forced: -1 };
+    await page.evaluate(spacing);
+    found.spaced = await sideways(page);
+    await page.reload();
+    await page.emulateMedia({ forcedColors: 'active', reducedMotion: 'reduce' });
+    found.forced = await sideways(page);
+    expect(found).toEqual({ narrow: 0, spaced: 0, forced: 0 });
+    await page.setViewportSize({ width: 1100, height: 800 });
+    await page.emulateMedia({ media: 'print', forcedColors: 'none' });
+    if (shots !== undefined) await page.screenshot({ path: path.join(shots, `${name}-print.png`), fullPage: true });
+    for (const part of ['.side', '.top', '.actions', '.filters'])
+      expect(await page.locator(part).first().isVisible()).toBe(false);
+    expect(faults).toEqual([]);
+    await context.close();
+  },
+  60_000,
+);
