@@ -12,6 +12,66 @@ export type Config = { readonly [K in keyof Variables]: Value<K> };
 
 type Env = Readonly<Record<string, string | undefined>>;
 
+/** Where the value of a variable came from; `generated` at the first start, `unset` where there is none. */
+export type Origin = 'environment' | 'file' | 'default' | 'generated' | 'unset';
+
+/** A variable as people may be shown it. */
+export interface Setting {
+  readonly name: string;
+  readonly about: string;
+  readonly origin: Origin;
+  /** As it was written; null where it is not set, or holds what nobody is shown. */
+  readonly text: string | null;
+  readonly secret: boolean;
+}
+
+// Keys, tokens, and addresses that may hold either.
+const hidden: ReadonlySet<string> = new Set([
+  'DATABASE_URL',
+  'REDIS_URL',
+  'CERT_EVENT_INGEST_TOKEN',
+  'CERT_EVENT_SOURCE_KEYS',
+  'CERT_ADMIN_TOKENS',
+  'CERT_ALERT_WEBHOOK_URL',
+  'CERT_ALERT_WEBHOOK_SECRET',
+  'CERT_RUNBOOK_WEBHOOK_URL',
+  'CERT_RUNBOOK_SIGNING_SECRET',
+  'CERT_NOTIFY_CHANNELS',
+  'CERT_PROBE_TRUSTED_CA',
+  'NOTAFTER_OIDC_CLIENT_SECRET',
+  'CERT_AUDIT_SIGNING_SECRET',
+] satisfies (keyof Variables)[]);
+
+const given = new WeakMap<Config, ReadonlyMap<string, { readonly origin: Origin; readonly text: string | null }>>();
+
+/** Whether a variable is one that holds a secret, by its own rules or by its name. */
+const isHidden = (name: string): boolean => hidden.has(name) || /(?:SECRET|TOKEN|PASSWORD|KEY)S?$/.test(name);
+
+/** Every variable with its value and where that came from; of secrets only whether they are set. */
+export const settingsOf = (config: Config): Setting[] => {
+  const known = given.get(config);
+  return Object.entries<Variable>(variables).map(([name, { about }]) => {
+    const secret = isHidden(name);
+    const set = config[name as keyof Variables] !== undefined; // A key of `variables`, which is iterated.
+    const { origin, text } = known?.get(name) ?? { origin: set ? 'generated' : 'unset', text: null };
+    const now: Origin = set && origin === 'unset' ? 'generated' : origin;
+    return { name, about, origin: now, text: secret ? null : text, secret };
+  });
+};
+
+/** A configuration with some values that were not in the environment; where the others came from is kept. */
+export const withValues = (config: Config, values: Partial<Config>): Config => {
+  const made: Config = Object.freeze({ ...config, ...values });
+  const before = given.get(config);
+  if (before !== undefined) given.set(made, before);
+  return made;
+};
+
+const originOf = (name: string, env: Env, text: string | undefined): Origin => {
+  if (text !== undefined) return (env[`${name}_FILE`] ?? '') === '' ? 'environment' : 'file';
+  return 'default';
+};
+
 const textOf = (name: string, env: Env, readFile: (path: string) => string): string | undefined => {
   const path = env[`${name}_FILE`];
   const inline = env[name];
@@ -46,9 +106,15 @@ const singleSignOn = (values: Readonly<Record<string, unknown>>): string[] => {
 export const parseConfig = (env: Env, readFile: (path: string) => string): Config => {
   const problems: string[] = [];
   const values: Record<string, unknown> = {};
+  const origins = new Map<string, { readonly origin: Origin; readonly text: string | null }>();
   for (const [name, variable] of Object.entries<Variable>(variables)) {
     try {
-      const text = textOf(name, env, readFile) ?? variable.default;
+      const own = textOf(name, env, readFile);
+      const text = own ?? variable.default;
+      origins.set(name, {
+        origin: text === undefined ? 'unset' : originOf(name, env, own),
+        text: isHidden(name) ? null : (text ?? null),
+      });
       if (text === undefined) continue;
       const result = v.safeParse(variable.rule, text);
       if (result.success) values[name] = result.output;
@@ -63,7 +129,9 @@ export const parseConfig = (env: Env, readFile: (path: string) => string): Confi
   problems.push(...singleSignOn(values));
   if (problems.length > 0) throw new ConfigError(problems);
   // Every name of `variables` was parsed above by its own rule or left undefined where it has no default.
-  return Object.freeze(values) as Config;
+  const config = Object.freeze(values) as Config;
+  given.set(config, origins);
+  return config;
 };
 
 /** The process's own environment, as given to commands that hand it on. */

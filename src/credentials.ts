@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { type Config } from './config.ts';
+import { type Config, withValues } from './config.ts';
 import { messageOf, StartError } from './errors.ts';
 import { roles } from './lifecycle/access.ts';
 import { parseSourceKeys } from './source-keys.ts';
@@ -34,8 +34,7 @@ export const withGeneratedCredentials = (config: Config): { config: Config; gene
     if (!('keys' in parsed)) throw new StartError(`${dir}/source-key is not usable: remove it`);
     return {
       generatedIn: dir,
-      config: Object.freeze({
-        ...config,
+      config: withValues(config, {
         CERT_EVENT_INGEST_TOKEN: secretFile(dir, 'ingest-token'),
         CERT_EVENT_SOURCE_KEYS: parsed.keys,
         CERT_ADMIN_TOKENS: roles.map((role) => ({

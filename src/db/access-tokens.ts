@@ -29,6 +29,12 @@ export const findLiveToken = async ({ orm }: Db, hash: Buffer, now: number): Pro
   return row !== undefined && isLive(row, now) ? row : null;
 };
 
+/** A token by its id, whatever its state; null when there is none. */
+export const findToken = async ({ orm }: Db, id: string): Promise<AccessToken | null> => {
+  const [row] = await orm.select(columns).from(accessTokens).where(eq(accessTokens.id, id));
+  return row ?? null;
+};
+
 /** Notes that a token was used, at most once in `everyMs`. */
 export const noteTokenUse = async (
   { orm }: Db,

@@ -75,10 +75,22 @@ export const readAuditUp = async (
   return pageOf(found, limit);
 };
 
-/** How many rows the filter lets through; without one it is read off the end of the chain. */
-export const countAudit = async ({ orm }: Db, filter: AuditFilter): Promise<number> => {
+/**
+ * How many rows the filter lets through; without one it is read off the end of the chain.
+ *
+ * @param most where rows have to be counted, at most so many are
+ */
+export const countAudit = async ({ orm }: Db, filter: AuditFilter, most?: number): Promise<number> => {
   const given = conditions(filter);
-  if (given.length > 0) return orm.$count(auditLog, and(...given));
+  if (given.length > 0 && most === undefined) return orm.$count(auditLog, and(...given));
+  if (given.length > 0) {
+    const found = orm
+      .select({ seq: auditLog.seq })
+      .from(auditLog)
+      .where(and(...given))
+      .limit(most ?? 0);
+    return orm.$count(found);
+  }
   const [head] = await orm.select({ seq: auditHead.seq }).from(auditHead);
   return head?.seq ?? 0;
 };

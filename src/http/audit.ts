@@ -88,14 +88,15 @@ const columns: readonly CsvColumn<AuditRow>[] = [
   ...(['reason', 'request_id', 'address', 'hash'] as const).map(asItIs),
 ];
 
-const placeOf = (cursor: string | undefined): number | null => {
+/** The row that a cursor stands for; null without one. */
+export const placeOf = (cursor: string | undefined): number | null => {
   if (cursor === undefined) return null;
   const rule = v.pipe(v.string(), v.regex(/^\d{1,15}$/, 'is not one that this list gave out'));
   return Number(check(v.strictObject({ cursor: rule }), { cursor: decodeCursor(cursor, 1)[0] }).cursor);
 };
 
 /** The filters, narrowed to the caller's own organisation where it has one. */
-const narrowed = (c: Context<HttpEnv>, filter: AuditFilter): AuditFilter => {
+export const narrowed = (c: Context<HttpEnv>, filter: AuditFilter): AuditFilter => {
   const orgId = orgOf(c, filter.orgId);
   return orgId === undefined ? filter : { ...filter, orgId };
 };
@@ -112,13 +113,17 @@ const list = async (c: Context<HttpEnv>) => {
   return c.json({ entries: page.rows, nextCursor, stats: { total } });
 };
 
-const exportRows = (c: Context<HttpEnv>) => {
-  const { format, ...given } = readQuery(c, exportQuery);
-  const filter = narrowed(c, given);
+/** Answers with every row that a filter lets through, oldest first. The filter is the caller's own organisation's already. */
+export const exportAudit = (c: Context<HttpEnv>, filter: AuditFilter, format: 'ndjson' | 'csv') => {
   const read = (after: number | null) => readAuditUp(c.var.ctx.db, filter, { limit: exportPage, after });
   return format === 'csv'
     ? csvAnswer(c, { name: 'audit', columns, read })
     : ndjsonAnswer<AuditRow, number>(c, { name: 'audit', read });
+};
+
+const exportRows = (c: Context<HttpEnv>) => {
+  const { format, ...given } = readQuery(c, exportQuery);
+  return exportAudit(c, narrowed(c, given), format);
 };
 
 const verify = (c: Context<HttpEnv>) => {

@@ -47,7 +47,8 @@ export type TokenState = 'active' | 'expired' | 'revoked';
 /** A token as lists show it; `token` itself is shown once, when it is made. */
 export type ShownToken = AccessToken & { readonly state: TokenState };
 
-const shown = (token: AccessToken, now: number): ShownToken => ({
+/** A token with its state at a time (epoch ms). */
+export const shownToken = (token: AccessToken, now: number): ShownToken => ({
   ...token,
   state: token.revoked_at !== null ? 'revoked' : isLive(token, now) ? 'active' : 'expired',
 });
@@ -97,7 +98,7 @@ export const createToken = async (
     const after = { name, role, org_id: orgId, expires_at };
     return [made, { action: 'token.create', object: { type: 'token', id: made.id }, orgId, after }];
   });
-  return { token, row: shown(row, now) };
+  return { token, row: shownToken(row, now) };
 };
 
 /**
@@ -119,7 +120,7 @@ export const revoke = async (
     const object = { type: 'token', id };
     const before = { name, role, org_id: orgId };
     return [
-      { changed, row: shown(done.token, now) },
+      { changed, row: shownToken(done.token, now) },
       changed ? { action: 'token.revoke', object, orgId, before, reason } : null,
     ];
   });
@@ -134,7 +135,7 @@ export const tokensFor = async (
   const { tokens, next } = await listTokens(ctx.db, orgOf(c, undefined), page);
   const configured: { readonly name: string; readonly role: Role }[] =
     actor.orgId === null ? (ctx.config.CERT_ADMIN_TOKENS ?? []).map(({ name, role }) => ({ name, role })) : [];
-  return { tokens: tokens.map((token) => shown(token, ctx.now())), configured, next };
+  return { tokens: tokens.map((token) => shownToken(token, ctx.now())), configured, next };
 };
 
 const at = v.nullable(v.pipe(v.string(), v.isoTimestamp()));

@@ -24,5 +24,6 @@ export const auditActions = [
   'session.refuse',
   'session.end',
   'list.export',
+  'account.change',
 ] as const;
 export type AuditAction = (typeof auditActions)[number];

@@ -45,6 +45,12 @@ const pages: Readonly<Record<string, () => string | Promise<string>>> = {
   incident: async () => `incidents/${await incidentOf('certificate_drift', 'acknowledged')}`,
   'incident-ack': async () => `incidents/some/ack?ids=${await incidentOf('tls_error', 'open')}`,
   sources: () => 'sources',
+  audit: () => 'audit',
+  'audit-check': () => 'audit-check',
+  tokens: () => 'tokens',
+  'token-new': () => 'tokens/new',
+  sessions: () => 'sessions',
+  account: () => 'account',
   'notifications-requeue': () => 'notifications/some/requeue?status=dead&channel=pager-prod',
 };
 

@@ -6,6 +6,8 @@ import { assetRoutes } from './assets.ts';
 import { pageHeaders } from './headers.ts';
 import { liveRoutes } from './live.ts';
 import { errorPage } from './page.tsx';
+import { accessPages } from './routes/access.tsx';
+import { auditPages } from './routes/audit.tsx';
 import { deadLetterPages } from './routes/dead-letters.tsx';
 import { domainPages } from './routes/domain.tsx';
 import { domainListPages } from './routes/domains.tsx';
@@ -39,6 +41,8 @@ export const consoleRoutes = () => {
   pages.route('/', notificationPages());
   pages.route('/', incidentPages());
   pages.route('/', sourcePages());
+  pages.route('/', auditPages());
+  pages.route('/', accessPages());
   return new Hono<HttpEnv>()
     .get('/', openToAll(toConsole, 'It leads browsers to the console'))
     .use('/console/*', pageHeaders)

@@ -175,7 +175,7 @@ export const IncidentPage: FC<IncidentProps> = ({ incident, notices, mayAsk }) =
         marks={<IncidentState of={status} pill />}
         about={
           <>
-            Tier {tier}, since <Time at={at} />. <Quoted text={incident.reason} />
+            Tier {tier}, since <Time at={at} />. {incident.reason !== null && <Quoted text={incident.reason} />}
           </>
         }
         actions={<Actions of={incident} />}
@@ -202,7 +202,7 @@ export const IncidentPage: FC<IncidentProps> = ({ incident, notices, mayAsk }) =
                         <code>{event}</code>
                       </Link>,
                     ],
-                ['Opened', <Time at={at} as="exact" />],
+                ['Opened', <Time at={at} />],
                 ['Incident id', <Fingerprint of={id} whole />],
               ]}
             />

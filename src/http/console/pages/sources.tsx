@@ -69,7 +69,7 @@ const Silence: FC<{ of: ShownSource }> = ({ of: { silent, usualMs, last_seen_at:
 const Amount: FC<{ of: readonly number[] | null }> = ({ of }) => (
   <>
     {count(sumOf(of))}
-    <span class="sub">{rate(sumOf(of) / 24)} an hour</span>
+    {of !== null && <span class="sub">{rate(sumOf(of) / 24)} an hour</span>}
   </>
 );
 
@@ -108,7 +108,14 @@ const columns: readonly Column<ShownSource>[] = [
   {
     name: 'By hour',
     width: 'm',
-    cell: ({ hours }) => (hours === null ? <span class="faint">–</span> : <Bars values={hours} />),
+    cell: ({ hours }) =>
+      hours === null ? (
+        <span class="faint">–</span>
+      ) : (
+        <span class="volume">
+          <Bars values={hours} />
+        </span>
+      ),
   },
   { name: 'All events', kind: 'num', cell: ({ events_total: n }) => count(n) },
   {

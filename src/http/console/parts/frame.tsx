@@ -1,4 +1,5 @@
 import type { Child, FC, PropsWithChildren } from 'hono/jsx';
+import { includesRole, type Role } from '../../../lifecycle/access.ts';
 import { assets } from '../assets.ts';
 import { count } from '../format.ts';
 import { href, useView } from '../view.ts';
@@ -24,7 +25,8 @@ interface Entry {
   readonly harm?: boolean;
   /** Spans organisations: not shown to whoever is bound to one. */
   readonly all?: boolean;
-  readonly admin?: boolean;
+  /** Least role that may see it. */
+  readonly needs?: Role;
 }
 
 const entries: readonly (readonly Entry[])[] = [
@@ -52,8 +54,8 @@ const entries: readonly (readonly Entry[])[] = [
       all: true,
     },
     { to: 'regions', text: 'Regions', icon: 'region' },
-    { to: 'audit', text: 'Audit', icon: 'audit' },
-    { to: 'tokens', text: 'Tokens', icon: 'tokens', admin: true },
+    { to: 'audit', text: 'Audit', icon: 'audit', needs: 'operator' },
+    { to: 'tokens', text: 'Tokens', icon: 'tokens', needs: 'admin' },
     { to: 'settings', text: 'Settings', icon: 'settings', all: true },
     { to: 'bull-board', text: 'Bull Board', icon: 'ext', all: true },
   ],
@@ -98,8 +100,8 @@ const Who: FC = () => {
 
 const Side: FC<{ counts: NavCounts; env: string }> = ({ counts, env }) => {
   const { actor } = useView();
-  const shown = ({ all = false, admin = false }: Entry): boolean =>
-    (!all || actor.orgId === null) && (!admin || actor.role === 'admin');
+  const shown = ({ all = false, needs = 'viewer' }: Entry): boolean =>
+    (!all || actor.orgId === null) && includesRole(actor.role, needs);
   return (
     <header class="side">
       <Link to="" class="brand">
