@@ -1,6 +1,6 @@
 import type { Db } from './client.ts';
 import { type DeadLetterFilter, deadLetterWhere } from './dead-letters.ts';
-import { and, desc, eq, getTableColumns, inArray, lt } from './drizzle.ts';
+import { and, asc, desc, eq, getTableColumns, inArray, lt } from './drizzle.ts';
 import type { EventRow } from './event-reads.ts';
 import { deadLetters } from './schema-replays.ts';
 import { events } from './schema.ts';
@@ -36,4 +36,17 @@ export const domainsOfLetters = async ({ orm }: Db, ids: readonly string[]): Pro
     .from(deadLetters)
     .where(inArray(deadLetters.event_id, [...ids]));
   return new Map(rows.map(({ id, domain }) => [id, domain]));
+};
+
+const mostNames = 200;
+
+/** The domains that unresolved dead letters are waiting for, by name; two hundred at most. */
+export const unregisteredDomains = async ({ orm }: Db, filter: DeadLetterFilter): Promise<string[]> => {
+  const rows = await orm
+    .selectDistinct({ domain: deadLetters.domain })
+    .from(deadLetters)
+    .where(deadLetterWhere({ ...filter, errorClass: 'unresolved' }))
+    .orderBy(asc(deadLetters.domain))
+    .limit(mostNames);
+  return rows.map(({ domain }) => domain);
 };

@@ -198,6 +198,16 @@ describe('dead letters', () => {
     expect(text).toContain('8 events gave up, 2 kinds of error');
   });
 
+  it('lead to the registration of a domain that is missing', async () => {
+    const path = '/console/dead-letters/register';
+    expect((await console.get(path)).text).toContain('waiting for 7 domains');
+    const done = await console.post(path, { domain: 'pos-1.fern.example', orgId: 'fern' }, { role: 'admin' });
+    expect([done.status, done.headers.get('location')]).toEqual([303, '/console/domains/pos-1.fern.example']);
+    expect((await auditOf('domain.create'))[0]).toMatchObject({ actor: 'admin' });
+    expect((await console.post(path, { domain: 'pos-1.fern.example' }, { role: 'admin' })).status).toBe(409);
+    expect((await console.post(path, { domain: 'x.fern.example' }, { role: 'operator' })).status).toBe(403);
+  });
+
   it('show a viewer the buttons with the reason why not', async () => {
     const { html, text } = await console.get('/console/dead-letters', { role: 'viewer' });
     expect(text).toContain('Plan 40… (needs operator)');

@@ -90,7 +90,7 @@ const Act: FC<{ group: DeadLetterGroup; filter: DeadLetterFilter; primary: boole
   const { group, filter, primary } = props;
   if (group.error_class === 'unresolved')
     return (
-      <ActionLink to="domains" params={{ q: undefined }} small>
+      <ActionLink to="dead-letters/register" params={{ fingerprint: group.fingerprint }} dialog needs="admin" small>
         Register…
       </ActionLink>
     );

@@ -1,7 +1,6 @@
 import type { FC } from 'hono/jsx';
 import type { DeadLetterFilter, DeadLetterGroup, DeadLetterTotals } from '../../../db/dead-letters.ts';
 import type { EventRow } from '../../../db/event-reads.ts';
-import type { PolicyReport } from '../../../lifecycle/policy-report.ts';
 import { errorClasses, eventTypes } from '../../../lifecycle/types.ts';
 import type { ReplayView } from '../../replay-acts.ts';
 import { count, counted, shortId } from '../format.ts';
@@ -15,6 +14,7 @@ import { samePage, useView } from '../view.ts';
 import { errorClassWords, eventWords, sentence } from '../words.ts';
 import { GroupTable } from './dead-letter-groups.tsx';
 import { Sender, SenderAndTime } from './events.tsx';
+import { PolicyLine, type PolicyState } from './policy-line.tsx';
 import { RunningPanel } from './replay-running.tsx';
 
 interface DeadLettersProps {
@@ -26,8 +26,7 @@ interface DeadLettersProps {
   readonly events: readonly EventRow[];
   readonly next: string | null;
   readonly running: readonly ReplayView[];
-  /** How the replay policy is set, and what it did when it last ran; `mode` is null where that is not told. */
-  readonly policy: { readonly mode: 'off' | 'dry-run' | 'on' | null; readonly report: PolicyReport | null };
+  readonly policy: PolicyState;
   /** Tries an event has in all, and replays by policy. */
   readonly most: number;
   readonly maxReplays: number;
@@ -46,25 +45,6 @@ const About: FC<{ totals: DeadLetterTotals }> = ({ totals: { events, groups, dom
     Nothing is lost: each is kept until it is replayed.
   </>
 );
-
-const sum = (numbers: readonly number[]): number => numbers.reduce((all, n) => all + n, 0);
-
-const PolicyLine: FC<{ policy: DeadLettersProps['policy'] }> = ({ policy: { mode, report } }) => {
-  if (mode === null) return null;
-  if (mode === 'off') return <span>Replay by policy is off; nothing is replayed by itself.</span>;
-  const name = mode === 'on' ? 'Replay by policy is on.' : 'Replay by policy is in dry run; it changes nothing.';
-  if (report === null) return <span>{name} It has not run yet.</span>;
-  const n = sum(Object.values(report.replayed));
-  const told = sum(report.escalations.map(({ events }) => events));
-  const waiting = sum(report.waiting.map(({ events }) => events));
-  return (
-    <span>
-      {name} Its run <Time at={report.at} /> {report.mode === 'on' ? 'replayed' : 'would have replayed'}{' '}
-      {counted(n, 'event')}, left {count(waiting)} alone for now and{' '}
-      {report.mode === 'on' ? 'escalated' : 'would have escalated'} {count(told)}.
-    </span>
-  );
-};
 
 const Choices: FC<{ filter: DeadLetterFilter }> = ({ filter }) => (
   <Filters

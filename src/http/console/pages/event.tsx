@@ -6,13 +6,13 @@ import { counted, count } from '../format.ts';
 import { ActionLink } from '../parts/forms.tsx';
 import { Head } from '../parts/frame.tsx';
 import { Facts, Panel, Verdict } from '../parts/panel.tsx';
-import { Outcome, type outcomeMarks, Status } from '../parts/state.tsx';
-import { type Column, DataTable } from '../parts/table.tsx';
+import { Status } from '../parts/state.tsx';
 import { DomainLink, Fingerprint, Host, Link, Quoted, Time } from '../parts/text.tsx';
 import { Timeline } from '../parts/timeline.tsx';
 import { payloadText } from '../payload.ts';
 import { useView } from '../view.ts';
-import { errorClassWords, eventWords, incidentWords, plainWords, sentence } from '../words.ts';
+import { errorClassWords, eventWords, sentence } from '../words.ts';
+import { CameOfIt } from './event-effects.tsx';
 import { entriesOf } from './event-story.tsx';
 import { senderOf } from './events.tsx';
 
@@ -145,85 +145,6 @@ const Payload: FC<{ event: EventRow }> = ({ event }) => {
     </Panel>
   );
 };
-
-type Incident = EventStory['incidents'][number];
-type Delivery = EventStory['deliveries'][number];
-
-const incidentColumns: readonly Column<Incident>[] = [
-  {
-    name: 'Incident',
-    kind: 'id',
-    cell: ({ id, incident_type: type, tier }) => (
-      <>
-        <Link to={`incidents/${id}`}>{sentence(incidentWords[type])}</Link>
-        <span class="sub">tier {tier}</span>
-      </>
-    ),
-  },
-  {
-    name: 'State',
-    cell: ({ status }) => (
-      <Outcome of={status === 'resolved' ? 'ok' : status === 'open' ? 'bad' : 'wait'}>{status}</Outcome>
-    ),
-  },
-  { name: 'Raised', width: 's', cell: ({ created_at: at }) => <Time at={at} /> },
-];
-
-const delivered = { sent: 'ok', dead: 'bad', failed: 'warn', pending: 'wait' } as const satisfies Record<
-  Delivery['status'],
-  keyof typeof outcomeMarks
->;
-
-const noticeColumns: readonly Column<Delivery>[] = [
-  {
-    name: 'Notification',
-    kind: 'id',
-    cell: ({ id, class: noticeClass, channel }) => (
-      <>
-        <Link to={`notifications/${id}`}>{sentence(plainWords(noticeClass))}</Link>
-        <span class="sub">
-          <Quoted text={channel} max={80} />
-        </span>
-      </>
-    ),
-  },
-  {
-    name: 'State',
-    cell: ({ status, tries }) => (
-      <>
-        <Outcome of={delivered[status]}>{status}</Outcome>
-        <span class="sub">{counted(tries, 'try', 'tries')}</span>
-      </>
-    ),
-  },
-  { name: 'Decided', width: 's', cell: ({ created_at: at }) => <Time at={at} /> },
-];
-
-const CameOfIt: FC<{ story: EventStory }> = ({ story: { incidents, deliveries } }) => (
-  <>
-    {incidents.length > 0 && (
-      <Panel id="incidents" title="Incidents" about={counted(incidents.length, 'incident')} live="incidents events">
-        <DataTable caption="Incidents of this event" columns={incidentColumns} rows={incidents} look="tight" small />
-      </Panel>
-    )}
-    {deliveries.length > 0 && (
-      <Panel
-        id="notices"
-        title="Notifications"
-        about={counted(deliveries.length, 'notification')}
-        live="notifications events"
-      >
-        <DataTable
-          caption="Notifications after this event"
-          columns={noticeColumns}
-          rows={deliveries}
-          look="tight"
-          small
-        />
-      </Panel>
-    )}
-  </>
-);
 
 /** The job that carries a pending event, or lies among the failed ones; the queue spans organisations. */
 const JobLink: FC<{ event: EventRow; story: EventStory }> = ({ event, story }) => {

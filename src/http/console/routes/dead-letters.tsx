@@ -1,13 +1,16 @@
 import { type Context, Hono } from 'hono';
 import * as v from 'valibot';
-import { domainsOfLetters, listDeadLetters } from '../../../db/dead-letter-events.ts';
+import { domainsOfLetters, listDeadLetters, unregisteredDomains } from '../../../db/dead-letter-events.ts';
 import { type DeadLetterFilter, listDeadLetterGroups, readDeadLetterTotals } from '../../../db/dead-letters.ts';
 import { readPolicyReport } from '../../../db/policy.ts';
 import { listReplays } from '../../../db/replays.ts';
+import { newDomain } from '../../../lifecycle/domain-input.ts';
+import { registerDomain } from '../../custom-domains.ts';
 import { cursorOf, positionOf } from '../../dead-letters.ts';
 import type { HttpEnv } from '../../env.ts';
 import { filterText, idOfCursor, strictQuery } from '../../filters.ts';
-import { encodeCursor } from '../../input.ts';
+import { readForm } from '../../form.ts';
+import { check, encodeCursor } from '../../input.ts';
 import { viewOfReplay } from '../../replay-acts.ts';
 import { groupsQuery } from '../../replay-input.ts';
 import { orgOf } from '../../scope.ts';
@@ -16,8 +19,9 @@ import { attempt } from '../attempt.ts';
 import { csvAnswer } from '../csv.ts';
 import { eventColumns } from '../event-columns.ts';
 import { assertRange, pageTime } from '../page-time.ts';
-import { answerPage } from '../page.tsx';
+import { answerPage, seeOther } from '../page.tsx';
 import { DeadLettersPage, deadLettersTitle } from '../pages/dead-letters.tsx';
+import { RegisterSheet } from '../pages/register.tsx';
 import { readFilters } from '../query.ts';
 
 const size = 50;
@@ -105,8 +109,23 @@ const download = (c: Context<HttpEnv>) => {
   });
 };
 
+const askRegister = async (c: Context<HttpEnv>) => {
+  const { filter } = askedOf(c);
+  const domains = await unregisteredDomains(c.var.ctx.db, filter);
+  return answerPage(c, { title: 'Register a domain' }, <RegisterSheet domains={domains} />);
+};
+
+const register = async (c: Context<HttpEnv>) => {
+  const form = await readForm(c);
+  const given = [...form].filter(([, text]) => text !== '');
+  const { domain } = await registerDomain(c, check(newDomain, Object.fromEntries(given)));
+  return seeOther(c, `domains/${encodeURIComponent(domain)}`);
+};
+
 /** What was given up, by cause and one by one. */
 export const deadLetterPages = () =>
   new Hono<HttpEnv>()
     .get('/console/dead-letters', page({ role: 'viewer', scope: 'org' }), list)
-    .get('/console/dead-letters.csv', page({ role: 'viewer', scope: 'org', changes: 'list.export' }), download);
+    .get('/console/dead-letters.csv', page({ role: 'viewer', scope: 'org', changes: 'list.export' }), download)
+    .get('/console/dead-letters/register', page({ role: 'admin', scope: 'org' }), askRegister)
+    .post('/console/dead-letters/register', page({ role: 'admin', scope: 'org', changes: 'domain.create' }), register);
