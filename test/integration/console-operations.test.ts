@@ -51,6 +51,7 @@ const pages: Readonly<Record<string, () => string | Promise<string>>> = {
   'token-new': () => 'tokens/new',
   sessions: () => 'sessions',
   account: () => 'account',
+  settings: () => 'settings',
   'notifications-requeue': () => 'notifications/some/requeue?status=dead&channel=pager-prod',
 };
 

@@ -19,6 +19,7 @@ import { overviewPages } from './routes/overview.tsx';
 import { regionPages } from './routes/regions.tsx';
 import { replayPages } from './routes/replays.tsx';
 import { searchPages } from './routes/search.tsx';
+import { settingsPages } from './routes/settings.tsx';
 import { sourcePages } from './routes/sources.tsx';
 
 const toConsole = (c: Context<HttpEnv>) =>
@@ -43,6 +44,7 @@ export const consoleRoutes = () => {
   pages.route('/', sourcePages());
   pages.route('/', auditPages());
   pages.route('/', accessPages());
+  pages.route('/', settingsPages());
   return new Hono<HttpEnv>()
     .get('/', openToAll(toConsole, 'It leads browsers to the console'))
     .use('/console/*', pageHeaders)

@@ -93,7 +93,7 @@ const Who: FC<{ of: AuditRow }> = ({ of: { actor, actor_kind: kind, role, addres
 
 const Changed: FC<{ of: FieldChange }> = ({ of: { name, before, after } }) => (
   <li>
-    <code>{name}</code>{' '}
+    <code>{name}</code>:{' '}
     {before !== null && (
       <del>
         <Quoted text={before} max={200} />
