@@ -20,8 +20,11 @@ export interface AuditEntry {
   readonly address: string | null;
 }
 
+// What jsonb refuses: NUL, and halves of surrogate pairs. A backslash in front of a backslash only spells one.
+const unstorable = /(?<!\\)((?:\\\\)*)\\u(?:0000|d[89a-f][\da-f]{2})/g;
+
 const json = (value: unknown): string | null =>
-  value === undefined || value === null ? null : JSON.stringify(value).replaceAll('\\u0000', '');
+  value === undefined || value === null ? null : JSON.stringify(value).replaceAll(unstorable, '$1');
 
 /**
  * Adds a row to the audit log in the caller's transaction, the one that makes the change. Rows are numbered in the order

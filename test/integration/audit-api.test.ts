@@ -55,6 +55,11 @@ const ok = async (method: string, at: string, body?: unknown, headers = {}) => {
 };
 
 describe('what a change leaves behind', () => {
+  it.each(['\\u0000', 'a\\\\u0000\\', '\\ud800', '"\\'])('an organisation that is called %s', async (orgId) => {
+    await ok('PUT', '/v1/admin/domains/odd.example', { verified: true, orgId });
+    expect(await newest()).toMatchObject({ object_id: 'odd.example', org_id: orgId, after: { org_id: orgId } });
+  });
+
   it('a domain that is registered, changed, probed, routed and removed', async () => {
     await ok('PUT', '/v1/admin/domains/one.example', { verified: true, region: 'eu', orgId: 'acme' });
     expect(await newest()).toMatchObject({
