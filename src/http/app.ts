@@ -7,7 +7,8 @@ import { AppError } from '../errors.ts';
 import { auditRoutes } from './audit.ts';
 import { basePath, routedPath } from './base-path.ts';
 import { bullBoardRoutes } from './bull-board.ts';
-import { consoleRoutes } from './console/routes.tsx';
+import { missingPage } from './console/page.tsx';
+import { consoleRoutes, frontDoor } from './console/routes.tsx';
 import { customDomainRoutes } from './custom-domains.ts';
 import { deadLetterRoutes } from './dead-letters.ts';
 import { importRoutes } from './domain-import.ts';
@@ -37,14 +38,18 @@ export const createApp = (ctx: Ctx, sink: IngestSink, readiness: () => Promise<R
       ? new Hono<HttpEnv>()
       : new Hono<HttpEnv>({ getPath: (request) => routedPath(getPath(request), prefix) });
   app.onError(onError);
-  app.notFound((c) => problemResponse(c, new AppError('not_found', 'There is nothing at this path')));
+  app.notFound(
+    async (c) =>
+      (await missingPage(c)) ?? problemResponse(c, new AppError('not_found', 'There is nothing at this path')),
+  );
   const withCtx = createMiddleware<HttpEnv>(async (c, next) => {
     c.set('ctx', ctx);
     await next();
   });
   // Not for every path: ingest is the hot one, and a middleware that matches it costs every event.
-  for (const path of ['/', '/v1/admin/*', '/v1/domains/custom/*', '/console/*']) app.use(path, withCtx, requestId());
+  for (const path of ['/v1/admin/*', '/v1/domains/custom/*', '/console/*']) app.use(path, withCtx, requestId());
   app
+    .get('/', withCtx, frontDoor)
     .route('/', ingestRoutes(ctx, sink))
     .route('/', healthRoutes(readiness))
     .route('/', importRoutes())

@@ -4,6 +4,8 @@ import { accessTokens, auditLog } from '../../src/db/schema-access.ts';
 import { customDomains, events } from '../../src/db/schema.ts';
 import { createApp } from '../../src/http/app.ts';
 import { ingestSink } from '../../src/http/ingest-sink.ts';
+import { signIn } from '../support/access.ts';
+import { tokenOf } from '../support/api.ts';
 import { createTestConsole, type TestConsole } from '../support/console.ts';
 import { fleetNames, makeFleet, refOf } from '../support/fleet.ts';
 
@@ -78,9 +80,23 @@ describe('every page', () => {
   });
 
   it('is reached from / by browsers alone', async () => {
-    const browser = await console.get('/', { role: null });
+    const app = createApp(console.ctx, ingestSink(console.ctx), () => Promise.resolve({ ready: true, checks: {} }));
+    const browser = await app.request('/', { headers: { accept: 'text/html' } });
     expect([browser.status, browser.headers.get('location')]).toEqual([303, '/console']);
-    expect((await console.get('/', { role: null, headers: { accept: 'application/json' } })).status).toBe(404);
+    expect((await app.request('/')).status).toBe(404);
+  });
+
+  it('that is not there is told of by a page, to whoever is signed in', async () => {
+    const app = createApp(console.ctx, ingestSink(console.ctx), () => Promise.resolve({ ready: true, checks: {} }));
+    const cookie = await signIn(app, tokenOf('viewer'));
+    const ask = (headers: Record<string, string>) => app.request('http://localhost/console/nosuch', { headers });
+    const page = await ask({ cookie, accept: 'text/html' });
+    expect([page.status, page.headers.get('content-type')]).toEqual([404, 'text/html; charset=UTF-8']);
+    expect(await page.text()).toContain('There is no page at this address');
+    for (const headers of [{ accept: 'text/html' }, { cookie, accept: 'application/json' }]) {
+      const answer = await ask(headers);
+      expect([answer.status, answer.headers.get('content-type')]).toEqual([404, 'application/problem+json']);
+    }
   });
 
   it('is reached behind the path of a proxy, whether that took it off or not', async () => {

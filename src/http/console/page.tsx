@@ -5,7 +5,9 @@ import { readNavCounts } from '../../db/nav-counts.ts';
 import { AppError } from '../../errors.ts';
 import { basePath, routedPath } from '../base-path.ts';
 import type { HttpEnv } from '../env.ts';
+import { headerOf } from '../header.ts';
 import { problemResponse } from '../problem.ts';
+import { signedIn } from '../sessions.ts';
 import { Frame, Head, type NavCounts } from './parts/frame.tsx';
 import { Empty } from './parts/panel.tsx';
 import { preferencesOf } from './preferences.ts';
@@ -105,4 +107,13 @@ export const errorPage = async (thrown: unknown, c: Context<HttpEnv>) => {
       </section>
     </>,
   );
+};
+
+/** Answers a browser that is signed in and asks for a page of the console that is not there; null for anything else. */
+export const missingPage = async (c: Context<HttpEnv>): Promise<Response | null> => {
+  const wanted = /^\/console(?:\/|$)/.test(c.req.path) && (headerOf(c, 'accept') ?? '').includes('text/html');
+  const found = wanted ? await signedIn(c) : null;
+  if (found === null) return null;
+  c.set('actor', found.actor);
+  return errorPage(new AppError('not_found', 'There is no page at this address'), c);
 };

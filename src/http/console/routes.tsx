@@ -1,6 +1,7 @@
 import { type Context, Hono } from 'hono';
 import { linkTo } from '../base-path.ts';
 import type { HttpEnv } from '../env.ts';
+import { headerOf } from '../header.ts';
 import { openToAll } from '../rules.ts';
 import { assetRoutes } from './assets.ts';
 import { pageHeaders } from './headers.ts';
@@ -23,7 +24,10 @@ import { settingsPages } from './routes/settings.tsx';
 import { sourcePages } from './routes/sources.tsx';
 
 const toConsole = (c: Context<HttpEnv>) =>
-  (c.req.header('accept') ?? '').includes('text/html') ? c.redirect(linkTo(c, '/console'), 303) : c.notFound();
+  (headerOf(c, 'accept') ?? '').includes('text/html') ? c.redirect(linkTo(c, '/console'), 303) : c.notFound();
+
+/** Answers `/`: browsers are led to the console. */
+export const frontDoor = openToAll(toConsole, 'It leads browsers to the console');
 
 /** Every page of the console, its two files and its stream; each room of it brings its own routes. */
 export const consoleRoutes = () => {
@@ -45,9 +49,5 @@ export const consoleRoutes = () => {
   pages.route('/', auditPages());
   pages.route('/', accessPages());
   pages.route('/', settingsPages());
-  return new Hono<HttpEnv>()
-    .get('/', openToAll(toConsole, 'It leads browsers to the console'))
-    .use('/console/*', pageHeaders)
-    .route('/', assetRoutes())
-    .route('/', pages);
+  return new Hono<HttpEnv>().use('/console/*', pageHeaders).route('/', assetRoutes()).route('/', pages);
 };
