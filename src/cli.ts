@@ -10,6 +10,7 @@ import { domainsCommand } from './cli/domains.ts';
 import { emitCommand } from './cli/emit.ts';
 import { eventsCommand } from './cli/events.ts';
 import { firstEventCommand } from './cli/first-event.ts';
+import { incidentsCommand } from './cli/incidents.ts';
 import { terminalOf } from './cli/io.ts';
 import { commandEnv } from './cli/local-secrets.ts';
 import { notificationsCommand } from './cli/notifications.ts';
@@ -85,6 +86,7 @@ const commands = [
   domainsCommand,
   eventsCommand,
   withPolicy(dlqCommand),
+  incidentsCommand,
   notificationsCommand,
   auditCommand,
   tokensCommand,

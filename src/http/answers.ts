@@ -129,6 +129,8 @@ export const incidentList = v.strictObject({
   }),
 });
 
+export const incidentDetail = v.strictObject({ incident: incidentRow });
+
 export const incidentAnswer = v.strictObject({
   ok: v.literal(true),
   incident: incidentRow,

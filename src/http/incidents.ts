@@ -2,6 +2,7 @@ import { type Context, Hono } from 'hono';
 import * as v from 'valibot';
 import {
   acknowledgeIncident,
+  findIncident,
   type IncidentRow,
   listIncidents,
   readIncidentStats,
@@ -10,13 +11,13 @@ import {
 } from '../db/incident-reads.ts';
 import { AppError } from '../errors.ts';
 import { type IncidentTier, incidentStatuses, incidentTypes } from '../lifecycle/types.ts';
-import { incidentAnswer, incidentList } from './answers.ts';
+import { incidentAnswer, incidentDetail, incidentList } from './answers.ts';
 import { audited, type Change } from './audited.ts';
 import type { HttpEnv } from './env.ts';
 import { filterText, idOfCursor, pathId, queryDomain, remark, strictBody, strictQuery } from './filters.ts';
 import { encodeCursor, queryLimit, readJson, readQuery } from './input.ts';
 import { route } from './route.ts';
-import { orgOf, sees } from './scope.ts';
+import { orgOf, sees, visible } from './scope.ts';
 
 const tiers = { 1: 1, 2: 2, 3: 3 } as const satisfies Record<IncidentTier, IncidentTier>;
 
@@ -74,6 +75,16 @@ const settleRoute = (
     answers: { 200: { about: 'The incident; a repeat changes nothing and says so', schema: incidentAnswer } },
     errors,
   }) as const;
+
+const detailRoute = {
+  summary: 'One incident',
+  tag: 'Incidents',
+  role: 'viewer',
+  scope: 'org',
+  path: { id: 'Id of the incident' },
+  answers: { 200: { about: 'The incident', schema: incidentDetail } },
+  errors: [404],
+} as const;
 
 /** What a person does to one incident, and why if they said. */
 export interface IncidentAct {
@@ -149,6 +160,11 @@ export const incidentRoutes = () =>
         nextCursor: page.next === null ? null : encodeCursor(page.next),
         stats,
       });
+    })
+    .get('/v1/admin/cert-incidents/:id', route(detailRoute), async (c) => {
+      const incident = visible(c, await findIncident(c.var.ctx.db, pathId(c)));
+      if (incident === null) throw missingIncident();
+      return c.json({ incident });
     })
     .post(
       '/v1/admin/cert-incidents/:id/ack',

@@ -121,7 +121,6 @@ const columnsOf = (tab: 'all' | 'dead'): Column<NotificationRow>[] => [
     ? [
         {
           name: 'Status',
-          kind: 'state' as const,
           width: 's' as const,
           cell: ({ status }: NotificationRow) => <NoticeState of={status} />,
         },
