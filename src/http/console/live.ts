@@ -3,11 +3,16 @@ import { type Context, Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import type { Ctx } from '../../context.ts';
 import { liveTopics, type LiveState, type LiveTopic, readLiveState } from '../../db/live-reads.ts';
+import { AppError, messageOf } from '../../errors.ts';
 import type { HttpEnv } from '../env.ts';
+import { problemResponse } from '../problem.ts';
 import { page, stillSignedIn } from '../sessions.ts';
 
 const pollMs = 2000;
 const heartbeatMs = 15_000;
+// More pages than anybody looks at; and a part of the server's connections, so that the others are left to events.
+const mostOfSession = 32;
+const mostInAll = 2000;
 
 type Listener = (topics: readonly LiveTopic[]) => void;
 
@@ -54,36 +59,86 @@ const createPoller = () => {
 const rest = (ms: number, signal: AbortSignal): Promise<boolean> =>
   sleep(ms, true, { ref: false, signal }).catch(() => false);
 
-const answer = (c: Context<HttpEnv>, poller: ReturnType<typeof createPoller>) => {
-  const { ctx } = c.var;
+/** Counts streams, so that one browser cannot take every connection. */
+const createPlaces = () => {
+  const taken = new Map<string, number>();
+  let all = 0;
+  return {
+    /** @returns what gives the place back; null where there is none left. */
+    take: (session: string): (() => void) | null => {
+      const own = taken.get(session) ?? 0;
+      if (own >= mostOfSession || all >= mostInAll) return null;
+      taken.set(session, own + 1);
+      all += 1;
+      return () => {
+        const left = (taken.get(session) ?? 1) - 1;
+        if (left === 0) taken.delete(session);
+        else taken.set(session, left);
+        all -= 1;
+      };
+    },
+  };
+};
+
+/** A listener that writes one message at a time: what changes before a slow reader took the last is told together. */
+const teller = (write: (topics: readonly LiveTopic[]) => Promise<unknown>): Listener => {
+  const waiting = new Set<LiveTopic>();
+  let busy = false;
+  const tellAll = async (): Promise<void> => {
+    busy = true;
+    while (waiting.size > 0) {
+      const topics = [...waiting];
+      waiting.clear();
+      await write(topics);
+    }
+    busy = false;
+  };
+  return (topics) => {
+    for (const topic of topics) waiting.add(topic);
+    if (!busy) void tellAll();
+  };
+};
+
+const tooMany = (): AppError =>
+  new AppError('rate_limited', 'Too many pages follow what changes', { retryAfterSeconds: 10 });
+
+interface Shared {
+  readonly poller: ReturnType<typeof createPoller>;
+  readonly places: ReturnType<typeof createPlaces>;
+}
+
+const answer = (c: Context<HttpEnv>, { poller, places }: Shared) => {
+  const { ctx, session } = c.var;
+  // Nobody reads the stream then, so that it would never end.
+  if (c.req.method === 'HEAD') return c.body(null);
+  const leave = places.take(session?.id ?? '');
+  if (leave === null) return problemResponse(c, tooMany());
   c.header('X-Accel-Buffering', 'no');
-  return streamSSE(
-    c,
-    async (stream) => {
-      const gone = new AbortController();
-      stream.onAbort(() => gone.abort());
-      const stop = poller.listen(ctx, (topics) => {
-        void stream.writeSSE({ event: 'change', data: JSON.stringify({ topics }) });
-      });
-      try {
-        await stream.writeSSE({ event: 'hello', data: '{}', retry: 5000 });
-        // A session that ended, or lost its role, hears nothing more.
-        while ((await rest(heartbeatMs, gone.signal)) && (await stillSignedIn(c))) {
-          await stream.writeSSE({ event: 'beat', data: '{}' });
-        }
-      } finally {
-        stop();
+  return streamSSE(c, async (stream) => {
+    const gone = new AbortController();
+    stream.onAbort(() => gone.abort());
+    const stop = poller.listen(
+      ctx,
+      teller((topics) => stream.writeSSE({ event: 'change', data: JSON.stringify({ topics }) })),
+    );
+    try {
+      await stream.writeSSE({ event: 'hello', data: '{}', retry: 5000 });
+      // A session that ended, or lost its role, hears nothing more.
+      while ((await rest(heartbeatMs, gone.signal)) && (await stillSignedIn(c))) {
+        await stream.writeSSE({ event: 'beat', data: '{}' });
       }
-    },
-    (error) => {
-      ctx.log.debug({ err: error }, 'a stream of the console ended');
-      return Promise.resolve();
-    },
-  );
+    } catch (error) {
+      // Not thrown on: the reader would be told the words of the error.
+      ctx.log.debug({ why: messageOf(error) }, 'a stream of the console ended');
+    } finally {
+      stop();
+      leave();
+    }
+  });
 };
 
 /** `GET /console/live`: server-sent events that name the topics which changed; the page then fetches itself again. */
 export const liveRoutes = () => {
-  const poller = createPoller();
-  return new Hono<HttpEnv>().get('/console/live', page({ role: 'viewer', scope: 'org' }), (c) => answer(c, poller));
+  const shared = { poller: createPoller(), places: createPlaces() };
+  return new Hono<HttpEnv>().get('/console/live', page({ role: 'viewer', scope: 'org' }), (c) => answer(c, shared));
 };
