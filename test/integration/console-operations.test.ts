@@ -88,3 +88,105 @@ describe.each(Object.keys(looks) as Look[])('in %s', (look) => {
     60_000,
   );
 });
+
+/** Presses Tab until the wanted control has the focus, as somebody without a mouse does. */
+const tabTo = async (page: Page, name: RegExp): Promise<void> => {
+  for (let n = 0; n < 120; n += 1) {
+    await page.keyboard.press('Tab');
+    const text = await page.evaluate(() => {
+      const at = (
+        globalThis as unknown as {
+          document: { activeElement: { textContent: string; labels?: { textContent: string }[] } };
+        }
+      ).document.activeElement;
+      return [at.textContent, ...[...(at.labels ?? [])].map((label) => label.textContent)].join(' ');
+    });
+    if (name.test(text.replaceAll(/\s+/g, ' ').trim())) return;
+  }
+  throw new Error(`no control ${String(name)} is reached with the keyboard`);
+};
+
+/** Does what a control does, and waits for the page that comes of it. */
+const enter = async (page: Page, name: RegExp, url: RegExp | string): Promise<void> => {
+  await tabTo(page, name);
+  await Promise.all([page.waitForURL(url), page.keyboard.press('Enter')]);
+};
+
+describe('with the keyboard alone', () => {
+  const open = async (address: string) => {
+    const context = await browser.newContext(looks.light);
+    const watched = await watchedPage(context);
+    await signInAs(watched.page, served.url, 'admin');
+    await watched.page.goto(`${served.url}/console/${address}`);
+    return { ...watched, context };
+  };
+
+  it('somebody acknowledges an incident', async () => {
+    const { page, faults, context } = await open('incidents');
+    await page.keyboard.press('j');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/incidents\/[0-9a-f-]{36}$/);
+    await tabTo(page, /^Acknowledge…$/);
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog').waitFor();
+    expect(await axeFaults(page)).toEqual([]);
+    await page.keyboard.type('on it, with the CA');
+    await tabTo(page, /^Acknowledge 1 incident$/);
+    await page.keyboard.press('Enter');
+    await page.getByText('on it, with the CA').waitFor();
+    expect(await page.getByRole('heading', { name: 'What happened' }).count()).toBe(1);
+    expect(faults).toEqual([]);
+    await context.close();
+  }, 60_000);
+
+  it('somebody ticks dead notifications and requeues them', async () => {
+    const { page, faults, context } = await open('notifications?status=dead');
+    for (let n = 0; n < 2; n += 1) {
+      await page.keyboard.press('j');
+      await page.keyboard.press('x');
+    }
+    await page.getByText('2 selected').waitFor();
+    await page.getByRole('link', { name: 'Skip to content' }).focus();
+    await enter(page, /^Requeue selected…$/, /some\/requeue\?id=/);
+    await tabTo(page, /^Send one first/);
+    await page.keyboard.press('Space');
+    await tabTo(page, /^Reason$/);
+    await page.keyboard.type('keys set anew');
+    await enter(page, /^Requeue 2$/, /requeued=2/);
+    await page.getByText('2 notifications are pending again').waitFor();
+    const rows = await console.db.orm.select().from(notifications);
+    expect(rows.filter(({ status }) => status === 'dead')).toHaveLength(1);
+    expect(console.queues.deliveryKicks.length).toBeGreaterThan(0);
+    expect(faults).toEqual([]);
+    await context.close();
+  }, 60_000);
+
+  it('somebody makes a token, and revokes it', async () => {
+    const { page, faults, context } = await open('tokens');
+    await tabTo(page, /^New token…$/);
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog').waitFor();
+    expect(await axeFaults(page)).toEqual([]);
+    await page.keyboard.type('ci runner');
+    await tabTo(page, /^Make the token$/);
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Copy the token of ci runner now' }).waitFor();
+    expect(await axeFaults(page)).toEqual([]);
+    await tabTo(page, /^Back to the list$/);
+    await page.keyboard.press('Enter');
+    await page.getByRole('link', { name: 'New token…' }).waitFor();
+    await tabTo(page, /^Revoke…$/);
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog').waitFor();
+    await page.keyboard.press('Escape');
+    expect(await page.getByRole('dialog').count()).toBe(0);
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog').waitFor();
+    await page.keyboard.type('not needed any more');
+    await tabTo(page, /^Revoke 1 token$/);
+    await page.keyboard.press('Enter');
+    await page.getByText('revoked', { exact: true }).waitFor();
+    expect(faults).toEqual([]);
+    await context.close();
+  }, 60_000);
+});

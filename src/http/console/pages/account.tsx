@@ -8,7 +8,7 @@ import { DataTable } from '../parts/table.tsx';
 import { Time } from '../parts/text.tsx';
 import { densities, themes } from '../preferences.ts';
 import { href, useView } from '../view.ts';
-import { SessionsTable } from './tokens.tsx';
+import { SessionsTable } from './sessions.tsx';
 
 const themeTexts = { system: 'As the system', light: 'Light', dark: 'Dark' } as const;
 const densityTexts = { system: 'As the pointer', compact: 'Compact', roomy: 'Roomy' } as const;

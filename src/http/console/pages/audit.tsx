@@ -1,18 +1,16 @@
 import type { Child, FC } from 'hono/jsx';
 import type { AuditRow } from '../../../db/audit-reads.ts';
 import { auditActions } from '../../../lifecycle/audit.ts';
-import { changesOf, type FieldChange } from '../diff.ts';
 import { count, counted, shortId } from '../format.ts';
 import { ActionLink, Field, Filters, Select } from '../parts/forms.tsx';
 import { Head } from '../parts/frame.tsx';
-import { Icon } from '../parts/icons.tsx';
 import { Empty, Panel, Verdict } from '../parts/panel.tsx';
 import { CsvButton } from '../parts/pick.tsx';
-import { type Column, DataTable, Pager, shownOf } from '../parts/table.tsx';
+import { DataTable, Pager, shownOf } from '../parts/table.tsx';
 import { Link, Quoted, Time } from '../parts/text.tsx';
 import { sinceChoices } from '../times.ts';
 import { useView } from '../view.ts';
-import { plainWords, sentence } from '../words.ts';
+import { actionWords, auditColumns } from './audit-cells.tsx';
 
 /** How far the log is signed, and whether what came after fits; null for those who see one organisation's rows only. */
 export interface ChainState {
@@ -35,131 +33,6 @@ interface AuditProps {
 }
 
 const filterNames = ['actor', 'action', 'objectType', 'objectId', 'orgId', 'requestId', 'since', 'until'] as const;
-const mostFields = 6;
-
-const actionWords = (action: string): string => sentence(plainWords(action.replaceAll('.', ' ')));
-
-/** Where the page of an object is; null for those without one. */
-const pageOf = ({ object_type: type, object_id: id }: AuditRow): string | null => {
-  if (id === null) return null;
-  const pages: Readonly<Record<string, string>> = {
-    incident: `incidents/${id}`,
-    notification: `notifications/${id}`,
-    event: `events/${id}`,
-    replay: `replays/${id}`,
-  };
-  return pages[type] ?? null;
-};
-
-const What: FC<{ of: AuditRow }> = ({ of }) => {
-  const { object_type: type, object_id: id } = of;
-  const text = id === null ? `${plainWords(type)}, several` : `${plainWords(type)} ${shortId(id)}`;
-  const to = pageOf(of);
-  return (
-    <>
-      {actionWords(of.action)}
-      <span class="sub">
-        {to === null ? (
-          <Quoted text={text} max={120} />
-        ) : (
-          <Link to={to}>
-            <Quoted text={text} max={120} />
-          </Link>
-        )}
-        {of.org_id !== null && (
-          <>
-            , <Quoted text={of.org_id} max={80} />
-          </>
-        )}
-      </span>
-    </>
-  );
-};
-
-const Who: FC<{ of: AuditRow }> = ({ of: { actor, actor_kind: kind, role, address } }) => (
-  <>
-    <span class="state state-plain">
-      <Icon name={kind === 'person' ? 'person' : 'policy'} />
-      <Quoted text={actor} max={80} />
-    </span>
-    <span class="sub">
-      <Quoted
-        text={[role ?? (kind === 'person' ? null : kind), address].filter((word) => word !== null).join(', ')}
-        max={120}
-      />
-    </span>
-  </>
-);
-
-const Changed: FC<{ of: FieldChange }> = ({ of: { name, before, after } }) => (
-  <li>
-    <code>{name}</code>:{' '}
-    {before !== null && (
-      <del>
-        <Quoted text={before} max={200} />
-      </del>
-    )}
-    {before !== null && after !== null && ' → '}
-    {after !== null && (
-      <ins>
-        <Quoted text={after} max={200} />
-      </ins>
-    )}
-  </li>
-);
-
-const Diff: FC<{ of: AuditRow }> = ({ of: { before, after } }) => {
-  const changes = changesOf(before, after);
-  if (changes.length === 0) return <span class="faint">–</span>;
-  const [shown, more] = [changes.slice(0, mostFields), changes.slice(mostFields)];
-  return (
-    <>
-      <ul class="diff">
-        {shown.map((one) => (
-          <Changed of={one} />
-        ))}
-      </ul>
-      {more.length > 0 && (
-        <details>
-          <summary>{counted(more.length, 'more field')}</summary>
-          <ul class="diff">
-            {more.map((one) => (
-              <Changed of={one} />
-            ))}
-          </ul>
-        </details>
-      )}
-    </>
-  );
-};
-
-const columns: readonly Column<AuditRow>[] = [
-  {
-    name: 'When',
-    kind: 'id',
-    width: 'm',
-    cell: ({ seq, at, request_id: request }) => (
-      <>
-        <Time at={at} as="exact" />
-        <span class="sub">
-          row {count(seq)}
-          {request !== null && (
-            <>
-              ,{' '}
-              <Link to="audit" params={{ requestId: request }}>
-                request
-              </Link>
-            </>
-          )}
-        </span>
-      </>
-    ),
-  },
-  { name: 'Who', cell: (row) => <Who of={row} /> },
-  { name: 'What', cell: (row) => <What of={row} /> },
-  { name: 'Change', kind: 'err', cell: (row) => <Diff of={row} /> },
-  { name: 'Reason', kind: 'err', cell: ({ reason }) => <Quoted text={reason} max={300} /> },
-];
 
 const Choices: FC = () => {
   const { query, actor } = useView();
@@ -277,7 +150,7 @@ export const AuditPage: FC<AuditProps> = ({ rows, next, size, total, most, chain
         <Choices />
         <DataTable
           caption="Changes"
-          columns={columns}
+          columns={auditColumns}
           rows={rows}
           rowId={({ seq }) => String(seq)}
           empty={
@@ -296,39 +169,3 @@ export const AuditPage: FC<AuditProps> = ({ rows, next, size, total, most, chain
     </>
   );
 };
-
-interface CheckedProps {
-  readonly ok: boolean;
-  readonly rows: number;
-  readonly checkpoints: number;
-  readonly signed: boolean;
-  readonly problem: { readonly seq: number; readonly message: string } | null;
-  readonly tookMs: number;
-}
-
-/** What a check of the whole chain found. */
-export const AuditCheckPage: FC<CheckedProps> = ({ ok, rows, checkpoints, signed, problem, tookMs }) => (
-  <>
-    <Head
-      crumb={<Link to="audit">Audit</Link>}
-      title={ok ? 'The audit log fits together' : 'The audit log does not fit together'}
-      about={`${counted(rows, 'row')} and ${counted(checkpoints, 'checkpoint')} looked at, in ${count(tookMs)} ms.`}
-      actions={
-        <ActionLink to="audit-check" icon="check">
-          Check again
-        </ActionLink>
-      }
-    />
-    <Verdict
-      tone={ok ? 'issued' : 'tls_error'}
-      icon={ok ? 's-issued' : 's-breach'}
-      title={ok ? 'Nothing was changed, removed or put elsewhere' : `At row ${count(problem?.seq)}`}
-    >
-      {problem !== null && <Quoted text={problem.message} max={400} />}
-      {ok &&
-        (signed
-          ? 'The signatures of all checkpoints are right.'
-          : 'Signatures were not checked: no signing secret is set.')}
-    </Verdict>
-  </>
-);

@@ -11,7 +11,8 @@ import { encodeCursor } from '../../input.ts';
 import { page } from '../../sessions.ts';
 import { attempt } from '../attempt.ts';
 import { answerPage } from '../page.tsx';
-import { AuditCheckPage, AuditPage, type ChainState } from '../pages/audit.tsx';
+import { AuditCheckPage } from '../pages/audit-check.tsx';
+import { AuditPage, type ChainState } from '../pages/audit.tsx';
 import { readFilters } from '../query.ts';
 import { filterTime, momentOf } from '../times.ts';
 
