@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import type { Context } from 'hono';
+import ipaddr from 'ipaddr.js';
 import { canonicalAddress, cidrMatcher } from '../net/address-guard.ts';
 import type { HttpEnv } from './env.ts';
 import { headerOf } from './header.ts';
@@ -16,16 +17,30 @@ const isProxy = (cidrs: readonly string[]): Matcher => {
   return made;
 };
 
+/** What a proxy noted of a caller, without the port that some add. */
+const withoutPort = (hop: string): string =>
+  /^\[(.*)\](?::\d+)?$/.exec(hop)?.[1] ?? /^([\d.]+):\d+$/.exec(hop)?.[1] ?? hop;
+
 /**
  * The address of the caller; null where there is no connection. Behind trusted proxies it is the last address of
- * X-Forwarded-For that is none of them: what stands before it could be written by anybody.
+ * X-Forwarded-For that is none of them: what stands before it could be written by anybody. Where that is no address, it is
+ * the proxy's own.
  */
 export const addressOf = (c: Context<HttpEnv>): string | null => {
   const peer = c.env?.incoming?.socket.remoteAddress;
   if (peer === undefined) return null;
   const proxies = c.var.ctx.config.NOTAFTER_TRUSTED_PROXIES;
   if (proxies === undefined || !isProxy(proxies)(peer)) return canonicalAddress(peer);
-  const hops = (headerOf(c, 'x-forwarded-for') ?? '').split(',').map((hop) => hop.trim());
-  const caller = hops.findLast((hop) => isIP(hop) !== 0 && !isProxy(proxies)(hop));
-  return canonicalAddress(caller ?? peer);
+  const hops = (headerOf(c, 'x-forwarded-for') ?? '').split(',').map((hop) => withoutPort(hop.trim()));
+  const caller = hops.findLast((hop) => !isProxy(proxies)(hop)) ?? '';
+  return canonicalAddress(isIP(caller) === 0 ? peer : caller);
+};
+
+/** Where attempts come from: an IPv4 address, or the /64 of an IPv6 one, which is what one subscriber is given. */
+export const placeOf = (address: string | null): string => {
+  if (address === null || !ipaddr.isValid(address)) return 'unknown';
+  const parsed = ipaddr.process(address);
+  return parsed instanceof ipaddr.IPv6
+    ? `${parsed.toNormalizedString().split(':').slice(0, 4).join(':')}::/64`
+    : parsed.toString();
 };

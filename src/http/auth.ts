@@ -4,7 +4,7 @@ import type { AdminToken } from '../config-rules.ts';
 import type { Ctx } from '../context.ts';
 import { findLiveToken, noteTokenUse } from '../db/access-tokens.ts';
 import { AppError } from '../errors.ts';
-import { addressOf } from './address.ts';
+import { addressOf, placeOf } from './address.ts';
 import type { Actor, HttpEnv } from './env.ts';
 import { type FailureLimits, failureLimits } from './failure-limits.ts';
 import { headerOf } from './header.ts';
@@ -78,7 +78,7 @@ const limitsOf = (ctx: Ctx): FailureLimits => {
 export const authenticate = async (c: Context<HttpEnv>): Promise<Actor> => {
   const { ctx } = c.var;
   const failures = limitsOf(ctx);
-  const address = addressOf(c) ?? 'unknown';
+  const address = placeOf(addressOf(c));
   if (failures.suspects(address)) await failures.assertAddress(address);
   const token = /^Bearer +(\S+)$/i.exec(headerOf(c, 'authorization') ?? '')?.[1];
   const actor = token === undefined ? null : await ownerOf(c, token);

@@ -6,6 +6,7 @@ import { AppError } from '../errors.ts';
 import { parseEvent, type ParsedEvent } from '../lifecycle/event.ts';
 import type { GroupCommit } from '../queues/group-commit.ts';
 import { bounded } from '../queues/patience.ts';
+import { addressOf, placeOf } from './address.ts';
 import { hashSecret, sameSecret } from './auth.ts';
 import { readBody } from './body.ts';
 import type { HttpEnv } from './env.ts';
@@ -122,7 +123,7 @@ interface Authentic {
 const authenticate = async (c: Context<HttpEnv>, ingest: Ingest): Promise<Authentic> => {
   const { tokenHash, limits, signed } = ingest;
   if (tokenHash === null) throw new AppError('unavailable', 'Certificate event ingest token is not configured');
-  const address = c.env?.incoming?.socket.remoteAddress ?? 'unknown';
+  const address = placeOf(addressOf(c));
   if (limits.suspects(address)) await limits.assertAddress(address);
   try {
     const token = headerOf(c, 'x-cert-event-token')?.trim() ?? '';

@@ -1,10 +1,9 @@
 import type { Context as Hono } from 'hono';
-import ipaddr from 'ipaddr.js';
 import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Ctx } from '../context.ts';
 import { attemptsStore, attemptsTable } from '../db/access-attempts.ts';
 import { AppError } from '../errors.ts';
-import { addressOf } from './address.ts';
+import { addressOf, placeOf } from './address.ts';
 import type { HttpEnv } from './env.ts';
 import { retryAfter } from './failure-limits.ts';
 
@@ -44,15 +43,6 @@ const limitersOf = (ctx: Ctx): ReturnType<typeof open> => {
   const made = open(ctx);
   opened.set(ctx, made);
   return made;
-};
-
-/** Where attempts come from: an IPv4 address, or the /64 of an IPv6 one, which is what one subscriber is given. */
-export const placeOf = (address: string | null): string => {
-  if (address === null || !ipaddr.isValid(address)) return 'unknown';
-  const parsed = ipaddr.process(address);
-  return parsed instanceof ipaddr.IPv6
-    ? `${parsed.toNormalizedString().split(':').slice(0, 4).join(':')}::/64`
-    : parsed.toString();
 };
 
 /**

@@ -5,7 +5,7 @@ import { openSite, type Site } from '../support/site.ts';
 
 let site: Site;
 beforeAll(async () => {
-  site = await openSite('postgres', { NOTAFTER_TRUSTED_PROXIES: '127.0.0.1' });
+  site = await openSite('postgres', { NOTAFTER_TRUSTED_PROXIES: '127.0.0.1', CERT_INGEST_FAILURES_PER_MINUTE: '5' });
 });
 afterAll(() => site.close());
 
@@ -56,6 +56,20 @@ describe('a browser at the running server', () => {
     expect(row).toEqual({ address: '203.0.113.7', request_id: 'of-the-proxy' });
   });
 
+  it.each([
+    ['203.0.113.8:4711', '203.0.113.8'],
+    ['[2001:db8::8]:4711', '2001:db8::8'],
+    ['2001:DB8::9', '2001:db8::9'],
+    ['unknown', '127.0.0.1'],
+    ['', '127.0.0.1'],
+  ])('comes from nowhere that it names itself, where the proxy says %j', async (hop, address) => {
+    const headers = { 'x-forwarded-for': `198.51.100.10, ${hop}` };
+    await post('/console/login', { headers, fields: { token: site.adminToken } });
+    const [row] = await site.sql<{ address: string }[]>`
+      select address from audit_log where action = 'session.open' order by seq desc limit 1`;
+    expect(row?.address).toBe(address);
+  });
+
   it('is slowed by its own address, and not by another’s', async () => {
     const from = (address: string, token: string) =>
       post('/console/login', { headers: { 'x-forwarded-for': address }, fields: { token } });
@@ -81,5 +95,27 @@ describe('a browser at the running server', () => {
       body: '{}',
     });
     expect(other.status).toBe(415);
+  });
+});
+
+describe('who guesses behind a proxy', () => {
+  const refusals = async (path: string, headers: (n: number) => Record<string, string>, times: number) => {
+    const answers = [];
+    for (let n = 0; n < times; n += 1)
+      answers.push(await fetch(site.url + path, { method: 'POST', headers: headers(n) }));
+    return answers.map(({ status }) => status);
+  };
+
+  it('stops nobody else from sending events', async () => {
+    const from = (address: string) => ({ 'x-forwarded-for': address, 'x-cert-event-token': 'a guess' });
+    const seen = await refusals('/v1/domains/cert-events', () => from('203.0.113.20'), 6);
+    expect(seen).toEqual([401, 401, 401, 401, 401, 429]);
+    await site.tell('shop.example', 'renewal_succeeded');
+  });
+
+  it('gains nothing from the addresses that come with one subscription', async () => {
+    const from = (n: number) => ({ 'x-forwarded-for': `2001:db8:0:9::${n + 1}`, authorization: 'Bearer a-guess' });
+    const seen = await refusals('/v1/admin/replays', from, 61);
+    expect(seen).toEqual([...Array<number>(60).fill(401), 429]);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { placeOf } from './login-limits.ts';
+import { placeOf } from './address.ts';
 
 describe('where attempts come from', () => {
   it.each([
