@@ -81,6 +81,7 @@ beforeAll(async () => {
     CERT_EVENT_MAX_RETRIES: '2',
     CERT_EVENT_BASE_BACKOFF_SECONDS: '1',
     CERT_WORKER_INTERVAL_SECONDS: '1',
+    CERT_DLQ_AUTO_REPLAY_ENABLED: 'true',
     CERT_PROBE_FALLBACK_ENABLED: 'false',
     CERT_PROBE_ALLOWED_CIDRS: '127.0.0.0/8',
     CERT_PROBE_TRUSTED_CA_FILE: root,
@@ -227,6 +228,53 @@ const fallSilent = async (source: string): Promise<() => Promise<unknown>> => {
   return report;
 };
 
+const onDatabase = async <T>(work: (sql: postgres.Sql) => Promise<T>): Promise<T> => {
+  const sql = postgres(database.url, { max: 1 });
+  try {
+    return await work(sql);
+  } finally {
+    await sql.end();
+  }
+};
+
+/** Fifty tries of a class that failed just now, where there were none before. */
+const spike = async (errorClass: string): Promise<() => Promise<unknown>> => {
+  const kind = `failed.${errorClass}`;
+  const minute = Math.floor(Date.now() / 60_000);
+  await onDatabase(
+    (sql) => sql`insert into pipe_activity (minute, kind, bucket, n) values (${minute}, ${kind}, 0, 50)`,
+  );
+  return () => onDatabase((sql) => sql`delete from pipe_activity where kind = ${kind}`);
+};
+
+/** An event that fails again each time it is replayed. */
+const goRound = async (domain: string, replays: number): Promise<() => Promise<unknown>> => {
+  const failed = async () => {
+    const { events } = await admin.call('GET', `/v1/admin/cert-events?domain=${domain}&status=failed`);
+    return Array.isArray(events) ? events.map(({ id }: { id: string }) => id) : [];
+  };
+  await renewed(domain);
+  for (let round = 0; ; round += 1) {
+    await waitFor(async () => (await failed()).length === 1, { what: `${domain} to fail after ${round} replays` });
+    if (round === replays) return () => admin.register(domain);
+    const [id = ''] = await failed();
+    await admin.call('POST', `/v1/admin/cert-events/${id}/replay`, { reason: 'once more' });
+  }
+};
+
+/** A dead letter that the policy has replayed as often as it may. */
+const exhaust = async (domain: string): Promise<() => Promise<unknown>> => {
+  const id = randomUUID();
+  await onDatabase(
+    (sql) => sql`
+      insert into certificate_lifecycle_events (id, source, domain, event_type, status, occurred_at, retry_count, last_error,
+        error_class, dlq_replay_count, group_id, content_hash, created_at, updated_at, processed_at)
+      values (${id}, 'certbot', ${domain}, 'renewal_succeeded', 'failed', now(), 2, 'it never works', 'internal', 3, ${id}, '\\x00',
+        now(), now(), now())`,
+  );
+  return () => onDatabase((sql) => sql`update certificate_lifecycle_events set status = 'applied' where id = ${id}`);
+};
+
 const troubles: readonly Trouble[] = [
   {
     rule: 'CertificateRenewalSlaWarning',
@@ -304,6 +352,14 @@ const troubles: readonly Trouble[] = [
   },
   { rule: 'CertificateProbesFailing', receiver: 'page', provoke: () => silentPort(10) },
   { rule: 'CertificateSourceSilent', receiver: 'ticket', provoke: () => fallSilent('quiet') },
+  {
+    rule: 'CertificateEventErrorSpike',
+    labels: { error_class: 'internal' },
+    receiver: 'ticket',
+    provoke: () => spike('internal'),
+  },
+  { rule: 'CertificateReplayLoop', receiver: 'ticket', provoke: () => goRound('round.test', 3) },
+  { rule: 'CertificateDeadLettersExhausted', receiver: 'page', provoke: () => exhaust('never.test') },
 ];
 
 describe.concurrent('rules about what is handled', () => {

@@ -214,7 +214,7 @@ describe('notafter doctor', () => {
 
   it('shows no secret of the server', () => {
     const secrets = readdirSync(path.join(app.dataDir, 'secrets'));
-    expect(secrets.length).toBe(5);
+    expect(secrets.length).toBe(6);
     const printed = `${everything.join('\n')}${app.output()}`;
     expect(everything.length).toBeGreaterThan(20);
     for (const name of secrets) {
