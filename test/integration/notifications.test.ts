@@ -265,7 +265,8 @@ describe.each(backends)('on %s', (backend) => {
     stage.other.behave({ kind: 'status', status: 500 });
     const domain = await register(site.url, 'down.routed.example');
     await site.tell(domain, 'issuance_failed');
-    const row = await untilRow(domain, 'other', ({ status }) => status === 'failed');
+    // The tries of the test before wait for their silent receiver, in two rounds of ten seconds, and hold their channel.
+    const row = await untilRow(domain, 'other', ({ status }) => status === 'failed', 30_000);
     await site.tell(domain, 'issuance_succeeded', { notAfter: Date.now() + 90 * day });
     await untilRow(domain, 'alert-webhook', () => true);
     await waitFor(() => bodiesAt(stage.alerts, domain).some(({ action }) => action === 'resolve'), { what: 'the end' });
