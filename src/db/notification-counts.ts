@@ -70,6 +70,7 @@ export interface BrokenChannel {
 }
 
 const mostLooked = 1000;
+const longest = '9223372036854775807';
 
 /**
  * Channels that took nothing since something to them died, the one with most dead first. Of each the newest 1,000 dead ones
@@ -79,6 +80,11 @@ export const readBrokenChannels = async (
   { sql: pg }: Pick<Db, 'sql'>,
   orgId: string | undefined,
 ): Promise<BrokenChannel[]> => {
+  // Rows are compared whole and ordered by all columns of the index: left to itself, PostgreSQL walks the outbox from its end
+  // until it meets a channel, which for a rare one is never.
+  const within = (t: string, status: NotificationStatus) => pg`
+    (${pg(t)}.channel, ${pg(t)}.status, ${pg(t)}.seq) between (h.channel, ${status}::text, 0) and (h.channel, ${status}::text, ${longest}::int8)`;
+  const newest = (t: string) => pg`order by ${pg(t)}.channel desc, ${pg(t)}.status desc, ${pg(t)}.seq desc`;
   const ofOrg = orgId === undefined ? pg`` : pg`and org_id = ${orgId}`;
   return pg<BrokenChannel[]>`
     with hurt as (
@@ -87,15 +93,20 @@ export const readBrokenChannels = async (
     from hurt h
     left join lateral (
       select max(sent_at) as at from (
-        select sent_at from certificate_notifications s where s.channel = h.channel and s.status = 'sent'
-        order by s.seq desc limit 100) as last) taken on true
+        select sent_at from certificate_notifications s where ${within('s', 'sent')}
+        ${newest('s')} limit 100) as last) taken on true
+    cross join lateral (
+      select max(updated_at) as at from (
+        select updated_at from certificate_notifications l
+        where ${within('l', 'dead')} ${ofOrg}
+        ${newest('l')} limit 20) as latest) died
     cross join lateral (
       select count(*)::int as dead, (count(*) filter (where severity = 'critical'))::int as critical,
         ${msOf(pg, pg`min(updated_at)`)} as since, (array_agg(last_error order by updated_at desc))[1] as error
       from (
         select severity, updated_at, last_error from certificate_notifications n
-        where n.channel = h.channel and n.status = 'dead' ${ofOrg}
-        order by n.seq desc limit ${mostLooked}) as newest
+        where ${within('n', 'dead')} ${ofOrg} and (taken.at is null or died.at > taken.at)
+        ${newest('n')} limit ${mostLooked}) as newest
       where taken.at is null or newest.updated_at > taken.at) d
     where d.dead > 0
     order by d.critical desc, d.dead desc, h.channel

@@ -104,6 +104,17 @@ const Chain: FC<{ of: ChainState }> = ({ of: { rows, signed, checked, problem } 
   );
 };
 
+const Nothing: FC<{ filtered: boolean }> = ({ filtered }) =>
+  filtered ? (
+    <Empty title="No change matches these filters">
+      <Link to="audit">Remove the filters</Link> to see all of them.
+    </Empty>
+  ) : (
+    <Empty title="Nothing was changed yet">
+      Whatever people and policies change stands here, with who, when and why.
+    </Empty>
+  );
+
 /** The log of who changed what. */
 export const AuditPage: FC<AuditProps> = ({ rows, next, size, total, most, chain }) => {
   const { query, actor } = useView();
@@ -153,17 +164,7 @@ export const AuditPage: FC<AuditProps> = ({ rows, next, size, total, most, chain
           columns={auditColumns}
           rows={rows}
           rowId={({ seq }) => String(seq)}
-          empty={
-            filtered ? (
-              <Empty title="No change matches these filters">
-                <Link to="audit">Remove the filters</Link> to see all of them.
-              </Empty>
-            ) : (
-              <Empty title="Nothing was changed yet">
-                Whatever people and policies change stands here, with who, when and why.
-              </Empty>
-            )
-          }
+          empty={<Nothing filtered={filtered} />}
         />
       </Panel>
     </>

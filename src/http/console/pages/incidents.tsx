@@ -226,10 +226,25 @@ const Worst: FC<{ stats: IncidentStats }> = ({ stats: { tier3_open: tier3 } }) =
     </Verdict>
   );
 
+const PickActs: FC<{ tab: IncidentTab }> = ({ tab }) => {
+  const view = useView();
+  return (
+    <PickBar form="pick" to="incidents/some/resolve">
+      {tab === 'open' && (
+        <Submit small needs="operator" formaction={href(view, 'incidents/some/ack')} data-some>
+          Acknowledge selected…
+        </Submit>
+      )}
+      <Submit small needs="operator" data-some>
+        Resolve selected…
+      </Submit>
+    </PickBar>
+  );
+};
+
 /** The list of incidents, by what became of them. */
 export const IncidentsPage: FC<IncidentsProps> = (props) => {
   const { rows, next, size, tab, stats, done } = props;
-  const view = useView();
   const shown = tab === 'all' ? stats.total : stats[tab];
   const ticks = tab === 'open' || tab === 'acknowledged';
   return (
@@ -259,18 +274,7 @@ export const IncidentsPage: FC<IncidentsProps> = (props) => {
           <span class="quiet">{shownOf(count(rows.length), count(shown), 'newest first')}</span>
         </div>
         <Choices tab={tab} />
-        {ticks && rows.length > 0 && (
-          <PickBar form="pick" to="incidents/some/resolve">
-            {tab === 'open' && (
-              <Submit small needs="operator" formaction={href(view, 'incidents/some/ack')} data-some>
-                Acknowledge selected…
-              </Submit>
-            )}
-            <Submit small needs="operator" data-some>
-              Resolve selected…
-            </Submit>
-          </PickBar>
-        )}
+        {ticks && rows.length > 0 && <PickActs tab={tab} />}
         <DataTable
           caption="Incidents"
           columns={columns}

@@ -9,6 +9,7 @@ import { filterText, idOfCursor, pathId, remark, strictQuery } from '../../filte
 import { readForm } from '../../form.ts';
 import { acknowledge, incidentFilters, missingIncident, resolve } from '../../incidents.ts';
 import { check, encodeCursor } from '../../input.ts';
+import { may } from '../../rules.ts';
 import { orgOf, visible } from '../../scope.ts';
 import { page } from '../../sessions.ts';
 import { attempt } from '../attempt.ts';
@@ -64,7 +65,7 @@ const show = async (c: Context<HttpEnv>) => {
   const notices = await attempt(c, 'the notifications', domainNotifications(db, incident.domain_id, mostNotices));
   const { created_at: from, resolved_at: to, status, domain } = incident;
   const during = notices?.filter(({ created_at: at }) => at >= from && (to === null || at <= to)) ?? null;
-  const mayAsk = { sources: c.var.actor.orgId === null };
+  const mayAsk = { sources: may(c, { role: 'viewer', scope: 'all' }) };
   return answerPage(
     c,
     { title: `${status === 'resolved' ? 'Resolved' : 'Incident'}: ${domain}` },

@@ -21,16 +21,16 @@ const sampleSize = 5;
 
 const uuid = v.pipe(v.string(), v.uuid('must be an id'));
 const time = v.optional(filterTime);
-const choice = {
+const choiceRules = {
   ...notificationFilters,
   ids: v.optional(idList),
   status: v.optional(v.picklist(['dead', 'failed'], 'must be dead or failed'), 'dead'),
   since: time,
   until: time,
 };
-const asked = strictQuery({ ...choice, after: v.optional(uuid) });
+const asked = strictQuery({ ...choiceRules, after: v.optional(uuid) });
 const sent = strictQuery({
-  ...choice,
+  ...choiceRules,
   after: v.optional(uuid),
   first: v.optional(v.literal('true', 'must be true')),
   expected: v.pipe(v.string(), v.regex(/^\d{1,4}$/, 'must be a number'), v.transform(Number)),

@@ -17,6 +17,9 @@ const size = 50;
 const exportSize = 500;
 const query = strictQuery({ ...sourceFilters, cursor: v.optional(filterText(1000)) });
 
+const nameOf = (row: { readonly source: string; readonly clusterId: string | null }): string =>
+  senderName(row.source, row.clusterId);
+
 const list = async (c: Context<HttpEnv>) => {
   const { db, now } = c.var.ctx;
   const { cursor, ...filter } = readFilters(c, query);
@@ -27,8 +30,6 @@ const list = async (c: Context<HttpEnv>) => {
     readSourceDays(db, at),
     countSources(db),
   ]);
-  const nameOf = (row: { readonly source: string; readonly clusterId: string | null }) =>
-    senderName(row.source, row.clusterId);
   const rhythmOf = new Map(rhythms.map((rhythm) => [nameOf(rhythm), rhythm]));
   const dayOf = new Map(days.map((day) => [nameOf(day), day.hours]));
   const silent = rhythms.flatMap((rhythm) => silenceOf(rhythm, at) ?? []).toSorted((a, b) => a.since - b.since);
