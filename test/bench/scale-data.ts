@@ -65,11 +65,20 @@ const loadIncidents = (sql: TransactionSql) => sql`
     'cluster-' || n % 200, 'certificate renewal failure', '{}', now(), 'event', now(), now()
   from scale_names where n % 20 = 0`;
 
+/** A year of notices, a thousand of them dead. */
+const loadNotices = (sql: TransactionSql) => sql`
+  insert into certificate_notifications (id, kind, action, alert_key, cycle, class, severity, route, channel, domain_id, domain, org_id, summary,
+    body, status, tries, fired_at, created_at, updated_at, sent_at)
+  select uuidv7(-e.age), 'alert', 'fire', s.id || ':tls_error', '', 'tls_error', 'critical', 'ticket', 'channel-' || n % 8, s.id, s.domain,
+    s.org_id, s.domain || ': TLS error', '{}', case when n % 1000 = 0 then 'dead' else 'sent' end, case when n % 1000 = 0 then 5 else 1 end,
+    now() - e.age, now() - e.age, now() - e.age, case when n % 1000 <> 0 then now() - e.age + interval '300 milliseconds' end
+  from scale_names s cross join lateral (select (${domains} - n) * interval '31 seconds' as age) e`;
+
 const countAll = async (sql: TransactionSql): Promise<void> => {
-  await sql`truncate domain_counts, event_counts, event_hours, unfinished_events, domain_clocks`;
+  await sql`truncate domain_counts, event_counts, event_hours, unfinished_events, dead_letters, domain_clocks`;
   await sql`
-    insert into domain_counts (org_id, region, tls_status, n, last_event_at)
-    select org_id, region, tls_status, count(*), max(cert_last_event_at) from custom_domains group by 1, 2, 3`;
+    insert into domain_counts (org_id, region, tls_status, drift_state, n, last_event_at)
+    select org_id, region, tls_status, drift_state, count(*), max(cert_last_event_at) from custom_domains group by 1, 2, 3, 4`;
   await sql`
     insert into event_counts (org_id, source, cluster_id, event_type, status, error_class, resolved, n)
     select org_id, source, cluster_id, event_type, status, error_class, domain_id is not null, count(*)
@@ -79,8 +88,13 @@ const countAll = async (sql: TransactionSql): Promise<void> => {
     insert into unfinished_events (status, event_id)
     select status, id from certificate_lifecycle_events where status <> 'applied'`;
   await sql`
-    insert into domain_clocks (domain_id, renewal_due_at, look_due_at, probe_due_at)
-    select id, cert_renewal_due_at, look_due_at, probe_due_at from custom_domains`;
+    insert into dead_letters (event_id, error_class, fingerprint, pattern, domain, source, cluster_id, org_id, event_type, replays, created_at, failed_at)
+    select id, error_class, dead_letter_fingerprint(error_class, last_error), last_error, domain, source, cluster_id, org_id, event_type, 0,
+      created_at, processed_at
+    from certificate_lifecycle_events where status = 'failed'`;
+  await sql`
+    insert into domain_clocks (domain_id, renewal_due_at, look_due_at, probe_due_at, ends_at)
+    select id, cert_renewal_due_at, look_due_at, probe_due_at, tls_not_after from custom_domains`;
   await sql`
     insert into cert_sources (source, cluster_id, last_event_id, last_event_type, events_total, last_seen_at)
     select source, coalesce(cluster_id, ''), (array_agg(id order by id desc))[1], 'renewal_succeeded', count(*), max(created_at)
@@ -99,6 +113,7 @@ export const loadScale = async (sql: Sql): Promise<void> => {
       select row_number() over (order by id) as n, id, org_id, domain from custom_domains where domain like 'site-%'`;
     await bulk(tx, 'certificate_lifecycle_events', () => loadEvents(tx));
     await loadIncidents(tx);
+    await loadNotices(tx);
     await countAll(tx);
   });
   await sql`vacuum analyze`;

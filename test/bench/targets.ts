@@ -68,6 +68,7 @@ const targets: readonly Target[] = [
   { what: 'API memory MB, saturated', part: 'memory', subject: 'saturated', value: 'api MB', most: 250 },
   { what: 'worker memory MB, saturated', part: 'memory', subject: 'saturated', value: 'worker MB', most: 250 },
   { what: 'slowest list p99 ms', part: 'reads at scale', subject: 'slowest', value: 'p99 ms', most: 50 },
+  { what: 'slowest page p99 ms', part: 'console at scale', subject: 'slowest', value: 'p99 ms', most: 200 },
   { what: 'metrics scrape p99 ms', part: 'reads at scale', subject: '/metrics', value: 'p99 ms', most: 50 },
   {
     what: 'ingest at scale / empty',

@@ -86,3 +86,7 @@ export const signedRequests = (run: string, ready: number): (() => Buffer) => {
 /** A GET of the admin API. */
 export const getRequest = (path: string): Buffer =>
   Buffer.from(`GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${adminToken}\r\n\r\n`);
+
+/** A GET of a page of the console, by whoever this session cookie belongs to. */
+export const pageRequest = (path: string, cookie: string): Buffer =>
+  Buffer.from(`GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: text/html\r\ncookie: ${cookie}\r\n\r\n`);
