@@ -279,6 +279,12 @@ describe('a domain', () => {
     expect((await console.get(path)).text).toContain('Keep hold');
   });
 
+  it('calls a form that is too large what it is, and not a fault of the server', async () => {
+    const answer = await console.post(`/console/domains/${fleetNames.drift}/policy`, { policy: 'x'.repeat(65_536) });
+    expect([answer.status, answer.text.includes('The body is larger than 65536 bytes')]).toEqual([413, true]);
+    expect(answer.html).toContain('<nav');
+  });
+
   it('is not changed by a page of somebody else', async () => {
     const answer = await console.post(
       `/console/domains/${fleetNames.drift}/probe`,

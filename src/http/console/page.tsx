@@ -2,7 +2,7 @@ import type { Context } from 'hono';
 import type { Child } from 'hono/jsx';
 import { asUnavailable } from '../../db/client.ts';
 import { readNavCounts } from '../../db/nav-counts.ts';
-import { AppError } from '../../errors.ts';
+import { AppError, type ErrorStatus } from '../../errors.ts';
 import { basePath, routedPath } from '../base-path.ts';
 import type { HttpEnv } from '../env.ts';
 import { headerOf } from '../header.ts';
@@ -32,7 +32,7 @@ export const viewOf = (c: Context<HttpEnv>): View => {
 export interface PageProps {
   /** Text of the browser's tab, verdict first: `6 need attention`. */
   readonly title: string;
-  readonly status?: 200 | 400 | 403 | 404 | 409 | 500 | 503;
+  readonly status?: 200 | ErrorStatus;
 }
 
 /** Counts of the side list; a page stands without them when they cannot be read. */
@@ -63,19 +63,6 @@ export const answerPage = async (c: Context<HttpEnv>, { title, status = 200 }: P
 export const seeOther = (c: Context<HttpEnv>, to: string) =>
   c.redirect(`${basePath(c.var.ctx.config)}/console${to === '' ? '' : `/${to}`}`, 303);
 
-const known = (error: AppError): 400 | 403 | 404 | 409 | 503 | 500 => {
-  switch (error.status) {
-    case 400:
-    case 403:
-    case 404:
-    case 409:
-    case 503:
-      return error.status;
-    default:
-      return 500;
-  }
-};
-
 const advice: Readonly<Partial<Record<AppError['code'], string>>> = {
   bad_request: 'Mend the address, or go back to the list and set its filters there.',
   forbidden: 'Ask somebody with that role, or sign in with another token.',
@@ -94,9 +81,10 @@ export const errorPage = async (thrown: unknown, c: Context<HttpEnv>) => {
     error instanceof AppError ? error : new AppError('internal', 'The page failed through a fault of the server');
   // Nobody is known before sign-in; there is no frame to keep then.
   if (c.get('actor' as never) === undefined) return problemResponse(c, shown);
+  if (shown.retryAfterSeconds !== undefined) c.header('Retry-After', String(shown.retryAfterSeconds));
   return answerPage(
     c,
-    { title: shown.title, status: known(shown) },
+    { title: shown.title, status: shown.status },
     <>
       <Head title={shown.title} />
       <section class="panel">
