@@ -1,5 +1,5 @@
 import type { Db } from './client.ts';
-import { and, desc, eq, getTableColumns, gt, isNull, lt, type SQL, sql } from './drizzle.ts';
+import { and, desc, eq, getTableColumns, gt, isNotNull, isNull, lt, type SQL, sql } from './drizzle.ts';
 import { accessTokens, consoleSessions } from './schema-access.ts';
 
 const { hash: _hash, token_hash: _token, ...shown } = getTableColumns(consoleSessions);
@@ -48,6 +48,19 @@ export const touchSession = async ({ orm }: Db, id: string, now: number): Promis
     .update(consoleSessions)
     .set({ last_seen_at: new Date(now) })
     .where(eq(consoleSessions.id, id));
+};
+
+const mostAddresses = 10_000;
+
+/** Where people signed in with tokens, in sessions that go on or ended within a week. */
+export const tokenAddresses = async ({ orm }: Db): Promise<string[]> => {
+  const { address, via } = consoleSessions;
+  const rows = await orm
+    .selectDistinct({ address })
+    .from(consoleSessions)
+    .where(and(eq(via, 'token'), isNotNull(address)))
+    .limit(mostAddresses);
+  return rows.flatMap((row) => row.address ?? []);
 };
 
 /** Which live sessions: one, those of one actor, those of an organisation; what is left out does not narrow. */

@@ -2,6 +2,7 @@ import type { Context as Hono } from 'hono';
 import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Ctx } from '../context.ts';
 import { attemptsStore, attemptsTable } from '../db/access-attempts.ts';
+import { tokenAddresses } from '../db/sessions.ts';
 import { AppError } from '../errors.ts';
 import { addressOf, placeOf } from './address.ts';
 import type { HttpEnv } from './env.ts';
@@ -62,6 +63,17 @@ const take = async (limiter: RateLimiterPostgres, key: string): Promise<number |
   }
 };
 
+/**
+ * Counts an attempt for an account. Where somebody signed in with a token lately it is let through all the same: else whoever
+ * guesses from many addresses would keep the owners out.
+ */
+const takeAccount = async (c: Hono<HttpEnv>, token: string, place: string): Promise<number | null> => {
+  const { ctx } = c.var;
+  const wait = await take(limitersOf(ctx).account, accountOf(token));
+  if (wait === null) return null;
+  return (await tokenAddresses(ctx.db)).some((address) => placeOf(address) === place) ? null : wait;
+};
+
 /** An attempt to sign in that was let through. */
 export interface Attempt {
   /** It was a good one: it does not count. */
@@ -77,7 +89,7 @@ export interface Attempt {
 export const beginAttempt = async (c: Hono<HttpEnv>, token: string | null): Promise<Attempt> => {
   const { address, account } = limitersOf(c.var.ctx);
   const place = placeOf(addressOf(c));
-  const wait = (await take(address, place)) ?? (token === null ? null : await take(account, accountOf(token)));
+  const wait = (await take(address, place)) ?? (token === null ? null : await takeAccount(c, token, place));
   if (wait !== null)
     throw new AppError('rate_limited', 'Too many attempts to sign in: wait, then try again', {
       retryAfterSeconds: wait,

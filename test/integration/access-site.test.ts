@@ -106,6 +106,18 @@ describe('who guesses behind a proxy', () => {
     return answers.map(({ status }) => status);
   };
 
+  it('keeps out nobody who signed in before, from however many addresses', async () => {
+    const from = (address: string, token: string) =>
+      post('/console/login', { headers: { 'x-forwarded-for': address }, fields: { token } });
+    expect((await from('2001:db8:0:7::1', site.adminToken)).status).toBe(303);
+    await site.sql`
+      insert into access_attempts values ('account:configured', 100, ${Date.now() + 60_000})
+      on conflict (key) do update set points = excluded.points, expire = excluded.expire`;
+    expect((await from('2001:db8:0:7::2', site.adminToken)).status).toBe(303);
+    expect((await from('2001:db8:0:8::1', site.adminToken)).status).toBe(429);
+    await site.sql`delete from access_attempts`;
+  });
+
   it('stops nobody else from sending events', async () => {
     const from = (address: string) => ({ 'x-forwarded-for': address, 'x-cert-event-token': 'a guess' });
     const seen = await refusals('/v1/domains/cert-events', () => from('203.0.113.20'), 6);
