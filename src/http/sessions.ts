@@ -160,9 +160,10 @@ export const page = (demand: Demand) =>
       const found = await signedIn(c);
       if (found === null) return askToSignIn(c);
       assertSameOrigin(c);
-      assertMay(found.actor, demand);
+      // Known before the demand is checked: a refusal is a page then, too.
       c.set('actor', found.actor);
       c.set('session', found.session);
+      assertMay(found.actor, demand);
       return next();
     }),
     { door: 'session', ...demand },

@@ -130,6 +130,16 @@ describe('every page', () => {
     expect(answer.text).toContain(says);
     expect(answer.html).toContain('<nav class="nav"');
   });
+
+  it.each([
+    ['/console/settings', 'spans organisations'],
+    ['/console/tokens', 'needs the role admin'],
+  ])('%s is refused to whoever may not see it by a page, too', async (address, says) => {
+    const answer = await console.get(address, { token: fernToken });
+    expect(answer.status).toBe(403);
+    expect(answer.text).toContain(says);
+    expect(answer.html).toContain('<nav class="nav"');
+  });
 });
 
 describe('the overview', () => {
@@ -245,6 +255,15 @@ describe('a domain', () => {
       expect(html).not.toContain('<b>kiosk');
       expect(text).toContain('<img src=x onerror="document.title=1">');
     }
+  });
+
+  it('leads from what is wrong to the sheet that acknowledges it', async () => {
+    const { html } = await console.get(`/console/domains/${fleetNames.rejected}`);
+    const sheet = /<a[^>]*href="([^"]*\/ack[^"]*)"/.exec(html)?.[1];
+    const { status, text } = await console.get(sheet ?? '/console/nothing');
+    expect(status).toBe(200);
+    expect(text).toContain('Acknowledge 1 incident');
+    expect(text).toContain(fleetNames.rejected);
   });
 
   it('of another organisation is not there', async () => {

@@ -65,7 +65,7 @@ export const seeOther = (c: Context<HttpEnv>, to: string) =>
 
 const advice: Readonly<Partial<Record<AppError['code'], string>>> = {
   bad_request: 'Mend the address, or go back to the list and set its filters there.',
-  forbidden: 'Ask somebody with that role, or sign in with another token.',
+  forbidden: 'Ask somebody who may, or sign in with another token.',
   not_found: 'It may have been removed, or the address is cut off.',
   conflict: 'It changed meanwhile. Look at it again before you go on.',
   unavailable: 'Events are still accepted where they can be. Try again in a moment.',

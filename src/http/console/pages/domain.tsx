@@ -77,7 +77,14 @@ const DomainVerdictPart: FC<{ of: DomainVerdict; open: DomainIncident | undefine
     live="domains incidents"
     {...(open !== undefined && {
       actions: (
-        <ActionLink to={`incidents/${open.id}/ack`} dialog needs="operator" look="primary" icon="person">
+        <ActionLink
+          to="incidents/some/ack"
+          params={{ ids: open.id }}
+          dialog
+          needs="operator"
+          look="primary"
+          icon="person"
+        >
           Acknowledge…
         </ActionLink>
       ),
