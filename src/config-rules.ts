@@ -126,7 +126,9 @@ export const groupRoles = v.pipe(
       const match = /^(.+)=(\w+)(?:@(.+))?$/.exec(entry);
       const role = roles.find((one) => one === match?.[2]);
       if (match?.[1] === undefined || role === undefined)
-        addIssue({ message: `entry ${index + 1} is not of the form group=role or group=role@organisation` });
+        addIssue({
+          message: `entry ${index + 1} is not of the form group=role or group=role@organisation, with one of the roles ${roles.join(', ')}`,
+        });
       else found.push({ group: match[1], role, orgId: match[3] ?? null });
     });
     return found.length > 0 ? found : NEVER;

@@ -286,6 +286,27 @@ describe('single sign-on', () => {
     },
   );
 
+  it('is told once of a value that cannot be used, not that it is missing', () => {
+    expect(problemsOf({ ...complete, NOTAFTER_PUBLIC_URL: 'ops.example.com' })).toEqual([
+      expect.stringMatching(/^NOTAFTER_PUBLIC_URL must be a URL/),
+    ]);
+    expect(problemsOf({ ...complete, NOTAFTER_OIDC_ROLES: 'sre=boss' })).toEqual([
+      expect.stringMatching(/^NOTAFTER_OIDC_ROLES entry 1 .* viewer, operator, admin$/),
+    ]);
+    expect(problemsOf({ ...complete, NOTAFTER_OIDC_ISSUER: 'id.example' })).toEqual([
+      expect.stringMatching(/^NOTAFTER_OIDC_ISSUER must be a URL/),
+    ]);
+  });
+
+  it.each(['NOTAFTER_OIDC_CLIENT_ID', 'NOTAFTER_OIDC_CLIENT_SECRET', 'NOTAFTER_OIDC_ROLES'] as const)(
+    'is not left out in silence where %s is set',
+    (name) => {
+      expect(problemsOf({ [name]: { ...complete, NOTAFTER_OIDC_CLIENT_SECRET: 'long enough' }[name] })).toEqual([
+        `NOTAFTER_OIDC_ISSUER must be set with ${name}`,
+      ]);
+    },
+  );
+
   it.each(['NOTAFTER_PUBLIC_URL', 'NOTAFTER_OIDC_CLIENT_ID', 'NOTAFTER_OIDC_ROLES'])('needs %s', (name) => {
     expect(problemsOf({ ...complete, [name]: '' })).toEqual([`${name} must be set with NOTAFTER_OIDC_ISSUER`]);
   });

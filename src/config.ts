@@ -82,16 +82,25 @@ const textOf = (name: string, env: Env, readFile: (path: string) => string): str
 
 const isLoopback = (host: string): boolean => /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(host);
 
-/** Single sign-on needs to know where it is, and hands its secret to nobody in the clear. */
-const singleSignOn = (values: Readonly<Record<string, unknown>>): string[] => {
+/**
+ * Single sign-on needs to know where it is, and hands its secret to nobody in the clear.
+ *
+ * @param named the variables that were set, whether or not their values can be used
+ */
+const singleSignOn = (values: Readonly<Record<string, unknown>>, named: ReadonlySet<string>): string[] => {
   const issuer = values['NOTAFTER_OIDC_ISSUER'];
-  if (typeof issuer !== 'string') return [];
+  if (typeof issuer !== 'string') {
+    const alone = ['NOTAFTER_OIDC_CLIENT_ID', 'NOTAFTER_OIDC_CLIENT_SECRET', 'NOTAFTER_OIDC_ROLES'].find(
+      (name) => values[name] !== undefined,
+    );
+    return alone === undefined || named.has('NOTAFTER_OIDC_ISSUER')
+      ? []
+      : [`NOTAFTER_OIDC_ISSUER must be set with ${alone}`];
+  }
   const { protocol, hostname } = new URL(issuer);
   const needed = ['NOTAFTER_PUBLIC_URL', 'NOTAFTER_OIDC_CLIENT_ID', 'NOTAFTER_OIDC_ROLES'];
   return [
-    ...needed
-      .filter((name) => values[name] === undefined)
-      .map((name) => `${name} must be set with NOTAFTER_OIDC_ISSUER`),
+    ...needed.filter((name) => !named.has(name)).map((name) => `${name} must be set with NOTAFTER_OIDC_ISSUER`),
     ...(protocol === 'http:' && !isLoopback(hostname)
       ? ['NOTAFTER_OIDC_ISSUER must be an https URL; http is for a provider on this host']
       : []),
@@ -126,7 +135,8 @@ export const parseConfig = (env: Env, readFile: (path: string) => string): Confi
   }
   if (values['CERT_RUNBOOK_WEBHOOK_URL'] !== undefined && values['CERT_RUNBOOK_SIGNING_SECRET'] === undefined)
     problems.push('CERT_RUNBOOK_SIGNING_SECRET must be set with CERT_RUNBOOK_WEBHOOK_URL');
-  problems.push(...singleSignOn(values));
+  const isNamed = (name: string): boolean => [env[name], env[`${name}_FILE`]].some((text) => (text ?? '') !== '');
+  problems.push(...singleSignOn(values, new Set(Object.keys(variables).filter(isNamed))));
   if (problems.length > 0) throw new ConfigError(problems);
   // Every name of `variables` was parsed above by its own rule or left undefined where it has no default.
   const config = Object.freeze(values) as Config;
