@@ -25,6 +25,7 @@ export interface RequeueOptions extends FilterOptions {
   readonly all?: boolean;
   readonly dryRun?: boolean;
   readonly limit: number;
+  readonly reason?: string;
 }
 
 /** Where the API has the outbox. */
@@ -50,6 +51,8 @@ export const filtersOf = (options: FilterOptions, now: number): Record<string, s
 
 const time = (text: string): string | number => (/^\d+$/.test(text) ? Number(text) : text);
 
+const reasonOf = ({ reason }: RequeueOptions): Record<string, string> => (reason === undefined ? {} : { reason });
+
 const bulkBody = (options: RequeueOptions, now: number): Record<string, unknown> => {
   const { since, until, ...filters } = filtersOf(options, now);
   return {
@@ -58,6 +61,7 @@ const bulkBody = (options: RequeueOptions, now: number): Record<string, unknown>
     ...(until !== undefined && { until: time(until) }),
     limit: options.limit,
     dryRun: options.dryRun ?? false,
+    ...reasonOf(options),
   };
 };
 
@@ -127,7 +131,7 @@ export const requeue = (io: CliIo, ids: readonly string[], options: RequeueOptio
     const people = readBy(io, options.json) !== null;
     if (options.dryRun === true) throw new CommandError('--dry-run goes with a filter or --all, not with ids');
     for (const id of ids) {
-      const { body } = await api.expect('POST', `${at(id)}/requeue`, { body: {} });
+      const { body } = await api.expect('POST', `${at(id)}/requeue`, { body: reasonOf(options) });
       const row = membersOf(body['notification']);
       io.stdout(people ? `${printable(row['id'])} is ${printable(row['status'])} again` : JSON.stringify(body));
     }

@@ -134,6 +134,7 @@ export const notificationsCommand = (io: CliIo): Command => {
   )
     .addOption(new Option('--limit <n>', 'most that are requeued at once').argParser(upTo(most)).default(100))
     .option('--dry-run', 'change nothing, only show which')
+    .option('--reason <text>', 'why; it stands in the audit log')
     .option(json, jsonAbout)
     .action(async (ids: string[], options: RequeueOptions) => {
       process.exitCode = await requeue(io, ids, options);

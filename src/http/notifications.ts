@@ -5,7 +5,7 @@ import { attemptsOf, findNotification, listNotifications } from '../db/notificat
 import { notificationStatuses } from '../db/schema-served.ts';
 import { noticeClasses } from '../lifecycle/notice.ts';
 import type { HttpEnv } from './env.ts';
-import { bodyTime, filterText, pathId, queryDomain, queryTime, strictBody, strictQuery } from './filters.ts';
+import { bodyTime, filterText, pathId, queryDomain, queryTime, remark, strictBody, strictQuery } from './filters.ts';
 import { check, decodeCursor, encodeCursor, queryLimit, readJson, readQuery } from './input.ts';
 import { missingNotification, requeue, requeueMany } from './notification-acts.ts';
 import { bulkRequeueAnswer, notificationDetail, notificationList, requeueAnswer } from './notification-answers.ts';
@@ -48,6 +48,7 @@ const bulkBody = strictBody({
     100,
   ),
   dryRun: v.optional(v.boolean('must be true or false'), false),
+  reason: remark,
 });
 
 const listRoute = {
@@ -78,7 +79,7 @@ const requeueRoute = {
   scope: 'org',
   changes: 'notification.requeue',
   path: { id: 'Id of the notification' },
-  body: strictBody({}),
+  body: strictBody({ reason: remark }),
   answers: { 200: { about: 'The notification, pending again', schema: requeueAnswer } },
   errors: [404, 409],
 } as const;
@@ -122,11 +123,11 @@ export const notificationRoutes = () =>
       return c.json({ notification, attempts: await attemptsOf(db, notification.id) });
     })
     .post('/v1/admin/notifications/requeue', route(bulkRoute), async (c) => {
-      const { limit, dryRun, ...filter } = await readJson(c, bulkBody);
-      return c.json({ ok: true, ...(await requeueMany(c, { filter, limit, dryRun })) });
+      const { limit, dryRun, reason, ...filter } = await readJson(c, bulkBody);
+      return c.json({ ok: true, ...(await requeueMany(c, { filter, limit, dryRun, reason })) });
     })
     .post('/v1/admin/notifications/:id/requeue', route(requeueRoute), async (c) => {
       const id = pathId(c);
-      await readJson(c, requeueRoute.body);
-      return c.json({ ok: true, notification: await requeue(c, { id }) });
+      const { reason } = await readJson(c, requeueRoute.body);
+      return c.json({ ok: true, notification: await requeue(c, { id, reason }) });
     });

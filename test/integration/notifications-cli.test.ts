@@ -95,11 +95,15 @@ describe('notafter notifications', () => {
 
   it('requeues by id and by filter', async () => {
     const [one, two] = [await insert('dead'), await insert('dead')];
-    expect((await run(['requeue', one], { columns: 100 })).out).toEqual([`${one} is pending again`]);
+    const byId = await run(['requeue', one, '--reason', 'the receiver is back'], { columns: 100 });
+    expect(byId.out).toEqual([`${one} is pending again`]);
     const dry = await run(['requeue', '--channel', 'chat', '--dry-run', '--until', '2026-05-01T12:00:00Z']);
     expect(JSON.parse(dry.out[0] ?? '')).toMatchObject({ dryRun: true, requeued: 0, ids: [two] });
-    expect((await run(['requeue', '--all', '--since', '3h'], { columns: 100 })).out).toEqual(['1 of 1 requeued']);
+    const all = await run(['requeue', '--all', '--since', '3h', '--reason', 'and so are the others'], { columns: 100 });
+    expect(all.out).toEqual(['1 of 1 requeued']);
     expect((await run(['requeue', one])).code).toBe(1);
+    const noted = await api.db.sql`select reason from audit_log where object_id in (${one}, ${two}) order by seq`;
+    expect([...noted]).toEqual([{ reason: 'the receiver is back' }, { reason: 'and so are the others' }]);
   });
 
   it('shows which would be requeued, and how many are left out', async () => {
