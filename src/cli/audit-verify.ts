@@ -27,7 +27,8 @@ const place = (text: string): ChainEnd | null => {
 const inFile = (text: string): ChainEnd | null => {
   const members = parseObject(text);
   const { seq, hash } = 'checkpoint' in members ? membersOf(members['checkpoint']) : members;
-  return place(`${String(seq)}:${String(hash)}`) ?? place(text);
+  // Without a terminal it is printed as JSON; with one, as `seq:hash` and what is known of it.
+  return place(`${String(seq)}:${String(hash)}`) ?? place(text.trim().split(/\s/, 1).join(''));
 };
 
 /** A checkpoint as `seq:hash`, or in a file: as `audit checkpoint` prints it, or as it stands in the program's log. */

@@ -357,6 +357,8 @@ describe('notafter audit', () => {
     writeFileSync(file, JSON.stringify({ seq: 1, hash: 'a'.repeat(64) }));
     expect((await run(['verify', '--checkpoint', file])).out[0]).toContain('row 1 has another hash');
     expect((await run(['verify', '--checkpoint', `1:${'a'.repeat(64)}`])).out[0]).toContain('row 1 has another hash');
+    writeFileSync(file, `1:${'a'.repeat(64)}\r\n  signed at   2026-05-01T12:00:00.000Z\r\n  rows since  0\r\n`);
+    expect((await run(['verify', '--checkpoint', file])).out[0]).toContain('row 1 has another hash');
     writeFileSync(file, '{}');
     expect((await run(['verify', '--checkpoint', file])).err[0]).toContain('holds no checkpoint');
     expect((await run(['verify', '--offline'])).err[0]).toContain('needs DATABASE_URL');
