@@ -3,7 +3,7 @@ import { type ApiClient, CommandError } from './api-client.ts';
 import { type DeadLetterOptions, deadLetterFilters } from './dlq-filters.ts';
 import { readBy, withApi } from './events.ts';
 import { type CliIo, listOf, membersOf } from './io.ts';
-import { printable, table } from './table.ts';
+import { counted, printable, table } from './table.ts';
 
 /** Options of a bulk replay. */
 export interface BulkReplayOptions extends DeadLetterOptions {
@@ -95,7 +95,7 @@ const warnUnregistered = (io: CliIo, plan: Row): void => {
 
 const sayPlan = (io: CliIo, plan: Row, columns: number): void => {
   io.stdout(
-    `${printable(plan['total'])} events of ${printable(plan['domains'])} domains from ${printable(plan['sources'])} sources, ${printable(plan['replayedBefore'])} replayed before`,
+    `${counted(plan['total'], 'event')} of ${counted(plan['domains'], 'domain')} from ${counted(plan['sources'], 'source')}, ${printable(plan['replayedBefore'])} replayed before`,
   );
   const groups = listOf(plan['groups']).map((group) => [
     group['fingerprint'],

@@ -1,7 +1,7 @@
 import { type DeadLetterOptions, deadLetterFilters } from './dlq-filters.ts';
 import { readBy, withApi } from './events.ts';
 import { type CliIo, listOf, membersOf } from './io.ts';
-import { printable, table } from './table.ts';
+import { counted, printable, table } from './table.ts';
 
 /** Options of `dlq groups`. */
 export interface GroupsOptions extends DeadLetterOptions {
@@ -50,7 +50,7 @@ export const listGroups = (io: CliIo, options: GroupsOptions): Promise<number> =
     for (const line of table(headings, rows, columns)) io.stdout(line);
     io.stdout('');
     io.stdout(
-      `${printable(totals['events'])} dead letters of ${printable(totals['groups'])} causes, ${printable(totals['domains'])} domains, ${printable(totals['sources'])} sources`,
+      `${counted(totals['events'], 'dead letter')} of ${counted(totals['groups'], 'cause')}, ${counted(totals['domains'], 'domain')}, ${counted(totals['sources'], 'source')}`,
     );
     io.stdout('replay one group: notafter dlq replay --group GROUP --reason "…"');
     if (typeof body['nextCursor'] === 'string') io.stdout(`more: --cursor ${printable(body['nextCursor'])}`);

@@ -14,6 +14,9 @@ export const printable = (value: unknown): string => {
   return text.replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ');
 };
 
+/** A number of things as the server gave it, with the word for them: `1 domain`, `8 domains`. */
+export const counted = (n: unknown, one: string): string => `${printable(n)} ${n === 1 ? one : `${one}s`}`;
+
 const cut = (text: string, width: number): string =>
   text.length > width ? `${text.slice(0, Math.max(0, width - 1))}…` : text;
 

@@ -190,7 +190,7 @@ describe('notafter dlq', () => {
     expect(out[0]).toMatch(/^GROUP +EVENTS +DOMAINS +REPLAYED +LAST +CLASS +FROM +ERROR$/);
     expect(out[1]).toMatch(/^[\da-f]{16} +3 +1 +0 +\S+ +unresolved +certbot:eu +domain is not registered$/);
     expect(out[2]).toMatch(/^[\da-f]{16} +1 .* internal /);
-    expect(out[4]).toBe('4 dead letters of 2 causes, 1 domains, 1 sources');
+    expect(out[4]).toBe('4 dead letters of 2 causes, 1 domain, 1 source');
     const json = await run(dlqCommand, ['groups', '--error-class', 'internal']);
     expect(JSON.parse(json.out.join(''))).toMatchObject({ groups: [{ events: 1 }], totals: { events: 1 } });
   });
@@ -222,7 +222,7 @@ describe('notafter dlq', () => {
       failed({ source: 'other' }),
     );
     const dry = await run(dlqCommand, ['replay', '--all', '--source', 'mine', '--dry-run'], { columns: 120 });
-    expect(dry.out[0]).toBe('121 events of 1 domains from 1 sources, 0 replayed before');
+    expect(dry.out[0]).toBe('121 events of 1 domain from 1 source, 0 replayed before');
     const following = run(
       dlqCommand,
       ['replay', '--all', '--source', 'mine', '--rate', '100', '--reason', 'back', '--watch'],
