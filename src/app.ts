@@ -4,7 +4,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pino, type Logger } from 'pino';
 import type { Config } from './config.ts';
 import type { Ctx } from './context.ts';
-import { assertDurable, connectDb, type Db, isInfrastructureFault, keepTypes } from './db/client.ts';
+import {
+  assertDurable,
+  connectDb,
+  type ConnectOptions,
+  type Db,
+  isInfrastructureFault,
+  keepTypes,
+} from './db/client.ts';
 import { migrate } from './db/migrate.ts';
 import { isWritable } from './db/writable.ts';
 import { startEmbeddedPostgres } from './embedded.ts';
@@ -39,6 +46,8 @@ export interface RunningApp {
 }
 
 const databasePatienceMs = 15_000;
+// Apart from those of events: however much somebody asks of the console, events find a connection.
+const mostForPeople = 6;
 // Many jobs in hand cost little: their groups share transactions.
 const concurrency = { 'cert-events': 16, probes: 16, maintenance: 4 };
 /** Looks at a deployment and second looks have their minute: what is due is asked for at least this often. */
@@ -67,6 +76,18 @@ const cleanups = (log: Logger) => {
   };
 };
 
+const openPool = async (url: string, options: ConnectOptions): Promise<Db> => {
+  const db = connectDb(url, options);
+  try {
+    await assertDurable(db);
+    keepTypes(db);
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+  return db;
+};
+
 /** Waits for the database, brings its schema up to date and opens the pool. */
 const openDatabase = async (url: string, max: number): Promise<Db> => {
   const started = now();
@@ -82,15 +103,7 @@ const openDatabase = async (url: string, max: number): Promise<Db> => {
       await sleep(500);
     }
   }
-  const db = connectDb(url, { max, name: 'notafter' });
-  try {
-    await assertDurable(db);
-    keepTypes(db);
-  } catch (error) {
-    await db.close();
-    throw error;
-  }
-  return db;
+  return openPool(url, { max, name: 'notafter' });
 };
 
 const openStore = async (config: Config, databaseUrl: string, log: Logger): Promise<Store> => {
@@ -204,7 +217,7 @@ export const startApp = async (
     });
     cleanup.add('metrics server', 2000, () => metricsServer.drain(1000));
     if (roles.worker) guardian = startWorking(ctx, { store, queues, cleanup });
-    const port = roles.api ? await startServing(ctx, readiness, cleanup) : null;
+    const port = roles.api ? await startServing(ctx, { databaseUrl, readiness, cleanup }) : null;
     log.info({ roles, port, metricsPort: metricsServer.port, queues: store.backend }, 'started');
     return {
       port,
@@ -222,11 +235,20 @@ export const startApp = async (
 
 type Cleanups = ReturnType<typeof cleanups>;
 
-const startServing = async (ctx: Ctx, readiness: () => Promise<Readiness>, cleanup: Cleanups): Promise<number> => {
+interface Serving {
+  readonly databaseUrl: string;
+  readonly readiness: () => Promise<Readiness>;
+  readonly cleanup: Cleanups;
+}
+
+const startServing = async (ctx: Ctx, { databaseUrl, readiness, cleanup }: Serving): Promise<number> => {
   const sink = ingestSink(ctx);
   cleanup.add('ingest', 6000, sink.drain);
+  const db = await openPool(databaseUrl, { max: mostForPeople, name: 'notafter console' });
+  cleanup.add('database pool of the console', 3000, db.close);
+  const app = createApp(ctx, sink, readiness, { ...ctx, db });
   const { NOTAFTER_HOST: host, PORT: port } = ctx.config;
-  const server = await listen(createApp(ctx, sink, readiness), { host, port, variable: 'PORT', now: ctx.now });
+  const server = await listen(app, { host, port, variable: 'PORT', now: ctx.now });
   cleanup.add('API server', 11_000, () => server.drain(10_000));
   return server.port;
 };

@@ -30,8 +30,12 @@ import { sessionRoutes } from './session-routes.ts';
 import { sourceRoutes } from './sources.ts';
 import { tokenRoutes } from './tokens.ts';
 
-/** The public app: ingest, the control plane's door, the admin API, health and the API's own description. */
-export const createApp = (ctx: Ctx, sink: IngestSink, readiness: () => Promise<Readiness>) => {
+/**
+ * The public app: ingest, the control plane's door, the admin API, health and the API's own description.
+ *
+ * @param people what the console and the admin API are given, with a pool of their own: what they ask must not hold up events
+ */
+export const createApp = (ctx: Ctx, sink: IngestSink, readiness: () => Promise<Readiness>, people: Ctx = ctx) => {
   const prefix = basePath(ctx.config);
   const app =
     prefix === ''
@@ -43,7 +47,7 @@ export const createApp = (ctx: Ctx, sink: IngestSink, readiness: () => Promise<R
       (await missingPage(c)) ?? problemResponse(c, new AppError('not_found', 'There is nothing at this path')),
   );
   const withCtx = createMiddleware<HttpEnv>(async (c, next) => {
-    c.set('ctx', ctx);
+    c.set('ctx', people);
     await next();
   });
   // Not for every path: ingest is the hot one, and a middleware that matches it costs every event.

@@ -2,6 +2,7 @@ import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cookieOf } from '../support/access.ts';
 import { openSite, type Site } from '../support/site.ts';
+import { waitFor } from '../support/wait.ts';
 
 let site: Site;
 beforeAll(async () => {
@@ -129,5 +130,23 @@ describe('who guesses behind a proxy', () => {
     const from = (n: number) => ({ 'x-forwarded-for': `2001:db8:0:9::${n + 1}`, authorization: 'Bearer a-guess' });
     const seen = await refusals('/v1/admin/replays', from, 61);
     expect(seen).toEqual([...Array<number>(60).fill(401), 429]);
+  });
+});
+
+describe('who asks for very much', () => {
+  it('holds up no event', async () => {
+    const headers = { authorization: `Bearer ${site.adminToken}` };
+    let asked: Promise<Response>[] = [];
+    await site.sql.begin(async (sql) => {
+      await sql`lock table audit_checkpoints in access exclusive mode`;
+      asked = Array.from({ length: 30 }, () => fetch(`${site.url}/v1/admin/audit/checkpoint`, { headers }));
+      await waitFor(async () => {
+        const [row] = await site.sql<{ n: number }[]>`
+          select count(*)::int as n from pg_locks where not granted and relation = 'audit_checkpoints'::regclass`;
+        return (row?.n ?? 0) >= 6;
+      });
+      await site.tell('shop.example', 'renewal_succeeded');
+    });
+    expect(new Set((await Promise.all(asked)).map(({ status }) => status))).toEqual(new Set([200]));
   });
 });
