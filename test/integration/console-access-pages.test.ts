@@ -160,7 +160,10 @@ describe('tokens', () => {
     });
     const token = /data-copy="([^"]+)"/.exec(made.html)?.[1] ?? '';
     expect(token.length).toBeGreaterThan(40);
+    // What the address gives to whoever asks again is the list: the page with the token does not follow it.
+    expect(made.html).not.toContain('id="live"');
     const list = await console.get('/console/tokens');
+    expect(list.html).toContain('id="live"');
     expect(list.text).toContain('pager bot');
     expect(list.html.includes(token)).toBe(false);
     expect(await console.get('/console/incidents', { token })).toMatchObject({ status: 200 });

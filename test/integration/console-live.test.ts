@@ -29,5 +29,5 @@ it('is followed by as many pages of one browser as anybody looks at, and by thos
     open.push(next);
     return next.status === 200;
   });
-  await Promise.all([...open, beside].map(({ body }) => body?.cancel()));
+  for (const { body } of [...open, beside]) await body?.cancel();
 });

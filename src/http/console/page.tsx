@@ -26,6 +26,7 @@ export const viewOf = (c: Context<HttpEnv>): View => {
     query: url.searchParams,
     preferences: preferencesOf(c),
     requestId: requestId ?? null,
+    follows: c.req.method === 'GET',
   };
 };
 

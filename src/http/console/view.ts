@@ -16,6 +16,8 @@ export interface View {
   readonly query: URLSearchParams;
   readonly preferences: Preferences;
   readonly requestId: string | null;
+  /** Whether the address of this page gives this page: the answer to a form is not there to be asked for again. */
+  readonly follows: boolean;
 }
 
 const ViewContext = createContext<View | null>(null);

@@ -89,6 +89,7 @@ export const LoginPage = (props: LoginProps) => {
     query: new URLSearchParams(),
     preferences: defaultPreferences,
     requestId: null,
+    follows: false,
   };
   const document = (
     <ViewProvider value={view}>

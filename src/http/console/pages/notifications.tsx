@@ -212,7 +212,7 @@ const DeadBar: FC<{ dead: number; most: number }> = ({ dead, most }) => {
 export const notificationsTitle = ({ broken, stats }: Pick<NotificationsProps, 'broken' | 'stats'>): string => {
   const [worst] = broken;
   if (worst !== undefined) return `Channel ${worst.channel} takes nothing`;
-  return stats.dead > 0 ? `${counted(stats.dead, 'dead notification')}` : 'Notifications';
+  return stats.dead > 0 ? counted(stats.dead, 'dead notification') : 'Notifications';
 };
 
 /** The outbox: all notifications, or those that gave up. */

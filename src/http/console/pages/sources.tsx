@@ -185,7 +185,7 @@ const SilentVerdict: FC<{ of: readonly SilentSource[] }> = ({ of }) => {
 
 /** The verdict of the page, for its tab. */
 export const sourcesTitle = ({ silent, total }: Pick<SourcesProps, 'silent' | 'total'>): string =>
-  silent.length === 0 ? counted(total, 'source') : `${counted(silent.length, 'silent source')}`;
+  silent.length === 0 ? counted(total, 'source') : counted(silent.length, 'silent source');
 
 /** Who sends events, how much, and who has fallen silent. */
 export const SourcesPage: FC<SourcesProps> = (props) => {

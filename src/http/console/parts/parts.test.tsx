@@ -24,6 +24,7 @@ const viewWith = (change: Partial<View> = {}): View => ({
   query: new URLSearchParams('status=expiring&cursor=abc'),
   preferences: defaultPreferences,
   requestId: null,
+  follows: true,
   ...change,
 });
 
