@@ -23,8 +23,8 @@ interface Export<Row, Cursor> {
   readonly read: (cursor: Cursor | null) => Promise<CsvPage<Row, Cursor>>;
 }
 
-// A cell that begins like this is a formula to a spreadsheet.
-const formula = /^[=+\-@\t\r]/;
+// A cell that begins like this is a formula to a spreadsheet; some take wide signs for the plain ones.
+const formula = /^[=+\-@\t\r\n＝＋－＠]/;
 
 /** One cell (RFC 4180); text that a spreadsheet would run as a formula gets an apostrophe in front. */
 export const csvCell = (value: Value): string => {
