@@ -330,6 +330,11 @@ describe('the search', () => {
     }
   });
 
+  it('has no signs in the name of its tab that turn the rest around', async () => {
+    const { html } = await console.get(`/console/search?q=${encodeURIComponent('a\u202eb')}`);
+    expect(/<title>[^<]*<\/title>/.exec(html)?.[0]).toMatch(/a b[^\u202e]* · notafter/);
+  });
+
   it('lists what is more than one, and says when nothing is found', async () => {
     expect((await console.get('/console/search?q=api-1')).text).toContain('api-101.fern.example');
     expect((await console.get('/console/search?q=%3Cimg%20src%3Dx%3E')).text).toContain('Nothing was found');

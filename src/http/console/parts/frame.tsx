@@ -1,5 +1,6 @@
 import type { Child, FC, PropsWithChildren } from 'hono/jsx';
 import { includesRole, type Role } from '../../../lifecycle/access.ts';
+import { displayText } from '../../../lifecycle/display-text.ts';
 import { assets } from '../assets.ts';
 import { count } from '../format.ts';
 import { href, useView } from '../view.ts';
@@ -198,7 +199,7 @@ export const Document: FC<PropsWithChildren<DocumentProps>> = ({ title, children
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
-        <title>{title} · notafter</title>
+        <title>{displayText(title, 200)} · notafter</title>
         <link rel="icon" href={`${base}/console/assets/${assets().icon.name}`} type="image/svg+xml" />
         <link rel="stylesheet" href={`${base}/console/assets/${style.name}`} />
         <script src={`${base}/console/assets/${script.name}`} type="module" />
