@@ -6,6 +6,7 @@ import { type Check, fail, type Level } from './doctor/check.ts';
 import { checkConfig, checkDataDir, checkNode } from './doctor/host.ts';
 import { checkNotices } from './doctor/notices.ts';
 import { checkApi, checkClock, checkMetrics, metricsUrl, type Probe } from './doctor/server.ts';
+import { checkSignOn } from './doctor/sign-on.ts';
 import { checkAdminTokens, checkIngest, tokenOf } from './doctor/tokens.ts';
 import type { EmitIo } from './emit.ts';
 import { localUrl } from './local-secrets.ts';
@@ -71,6 +72,7 @@ const serverChecks = async ({ env, fetch, now }: EmitIo, config: Config): Promis
     ...api.checks,
     ...checkClock(api.page, now(), config.CERT_EVENT_MAX_AGE_SECONDS),
     ...(answers ? await answeringChecks(probe, url, config, env) : []),
+    ...(await checkSignOn(probe, config)),
     ...(await checkMetrics(probe, metricsUrl(url, env), config, url !== localUrl(env))),
   ];
 };

@@ -14,6 +14,8 @@ beforeAll(async () => {
     const answer = (status: number, body: unknown) =>
       void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     const url = request.url ?? '';
+    if (url === '/id/.well-known/openid-configuration') return answer(200, { issuer: `http://127.0.0.1:${port}/id` });
+    if (url === '/other/.well-known/openid-configuration') return answer(200, { issuer: 'https://id.example' });
     if (url === '/readyz') return answer(200, { checks: { database: 'ok' } });
     if (url === '/v1/domains/cert-events') {
       return request.headers['x-cert-event-token'] === 'good' ? answer(400, {}) : answer(401, { message: 'Bad token' });
@@ -52,6 +54,24 @@ const doctor = async (env: Readonly<Record<string, string>> = {}) => {
 };
 
 describe('notafter doctor', () => {
+  it('asks the identity provider whether it is what the issuer says', async () => {
+    const at = async (issuer: string) => {
+      const env = {
+        NOTAFTER_OIDC_ISSUER: issuer,
+        NOTAFTER_OIDC_CLIENT_ID: 'notafter',
+        NOTAFTER_OIDC_ROLES: 'ops=operator',
+        NOTAFTER_PUBLIC_URL: 'https://ops.example/certs/',
+      };
+      return (await doctor(env)).line('sign-on');
+    };
+    const good = await at(`http://127.0.0.1:${port}/id`);
+    expect(good).toMatch(/^ok .*https:\/\/ops\.example\/certs\/console\/login\/oidc\/callback$/);
+    expect(await at(`http://127.0.0.1:${port}/other`)).toMatch(/^FAIL .*names another issuer/);
+    expect(await at(`http://127.0.0.1:${port}/nothing`)).toMatch(/^FAIL .*answers 401 at/);
+    expect(await at(`http://127.0.0.1:${await freePort()}`)).toMatch(/^warn .*does not answer \(ECONNREFUSED\)/);
+    expect((await doctor()).line('sign-on')).toBe('');
+  });
+
   it('says how to mend notifications that were given up', async () => {
     dead = ['chat', 'chat'];
     const one = await doctor();
