@@ -113,7 +113,7 @@ export const variables = {
     rule: integer(1, 86_400),
     default: '300',
     about:
-      'Longest time in seconds between sweeps for due probes, statuses, deadlines and alerts; 15 at most, so that looks at a deployment are punctual.',
+      'Longest time in seconds between sweeps. Those for probes, statuses, deadlines and alerts come every 15 seconds whatever longer time is set, so that looks at a deployment are punctual.',
   },
   CERT_PROBE_FALLBACK_ENABLED: {
     rule: flag,

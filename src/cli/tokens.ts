@@ -99,7 +99,11 @@ export const tokensCommand = (io: CliIo): Command => {
     .argument('<name>', 'whose it is, as the audit log will say')
     .addOption(new Option('--role <role>', 'what it may do').choices(roles).default('viewer'))
     .option('--org-id <id>', 'the one organisation it sees and changes')
-    .addOption(new Option('--days <n>', 'days until it ends').argParser(upTo(3650)).conflicts('expiresAt'))
+    .addOption(
+      new Option('--days <n>', 'days until it ends (default: it never does)')
+        .argParser(upTo(3650))
+        .conflicts('expiresAt'),
+    )
     .addOption(new Option('--expires-at <time>', 'when it ends').argParser(untilTime))
     .option(json, jsonAbout)
     .action(async (name: string, options: CreateOptions) => {
