@@ -7,6 +7,7 @@ import {
   ClientError,
   type Configuration,
   discovery,
+  enableNonRepudiationChecks,
   fetchUserInfo,
   randomNonce,
   randomPKCECodeVerifier,
@@ -67,8 +68,12 @@ const provider = (ctx: Ctx): Promise<Configuration> => {
   const { issuer, clientId, clientSecret } = settingsOf(ctx);
   const found = discovery(issuer, clientId, clientSecret, undefined, {
     timeout: timeoutSeconds,
-    // Plain HTTP is for a provider on this host; the configuration refuses it for any other.
-    ...(issuer.protocol === 'http:' && { execute: [allowInsecureRequests] }),
+    execute: [
+      // By itself the client leaves signatures to TLS (OpenID Connect Core 1.0, section 3.1.3.7).
+      enableNonRepudiationChecks,
+      // Plain HTTP is for a provider on this host; the configuration refuses it for any other.
+      ...(issuer.protocol === 'http:' ? [allowInsecureRequests] : []),
+    ],
   }).catch((error: unknown) => {
     known.delete(ctx);
     throw away(ctx, error);

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import type { Hono } from 'hono';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parseConfig } from '../../src/config.ts';
@@ -238,6 +240,49 @@ describe('single sign-on refuses', () => {
       select action, row_to_json(a)::text as text from audit_log a order by seq desc limit 1`;
     expect(row?.action).toBe('session.refuse');
     expect(row?.text).not.toContain(new URLSearchParams(search).get('code'));
+  });
+
+  it.each(['none', 'RS256'])('an ID token that nobody signed: %s', async (alg) => {
+    const part = (members: object): string => Buffer.from(JSON.stringify(members)).toString('base64url');
+    let nonce = '';
+    const forger = createServer((request, response) => {
+      request.resume();
+      const issuer = `http://${request.headers.host ?? ''}`;
+      const at = Math.floor(Date.now() / 1000);
+      const claims = { iss: issuer, aud: client.clientId, sub: 'eve', nonce, iat: at, exp: at + 60, groups: ['root'] };
+      const answers: Readonly<Record<string, object>> = {
+        '/token': {
+          access_token: 'any',
+          token_type: 'bearer',
+          id_token: `${part({ alg })}.${part(claims)}.${alg === 'none' ? '' : 'AAAA'}`,
+        },
+        '/keys': { keys: [] },
+      };
+      const metadata = {
+        issuer,
+        authorization_endpoint: `${issuer}/auth`,
+        token_endpoint: `${issuer}/token`,
+        jwks_uri: `${issuer}/keys`,
+        id_token_signing_alg_values_supported: [alg],
+      };
+      response
+        .setHeader('content-type', 'application/json')
+        .end(JSON.stringify(answers[request.url ?? ''] ?? metadata));
+    });
+    await new Promise<void>((resolve) => forger.listen(0, '127.0.0.1', resolve));
+    try {
+      // A bound TCP server's address is an AddressInfo.
+      const on = appAt(`http://127.0.0.1:${(forger.address() as AddressInfo).port}`);
+      const begun = await on.request('/console/login/oidc');
+      const asked = new URL(begun.headers.get('location') ?? '').searchParams;
+      nonce = asked.get('nonce') ?? '';
+      const back = `/console/login/oidc/callback?code=any&state=${asked.get('state') ?? ''}`;
+      const answer = await on.request(back, { headers: { cookie: cookieOf(begun, flowName) ?? '' } });
+      expect([answer.status, cookieOf(answer)]).toEqual([401, null]);
+    } finally {
+      forger.closeAllConnections();
+      forger.close();
+    }
   });
 
   it('those who try too often', async () => {
