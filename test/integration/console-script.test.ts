@@ -76,6 +76,14 @@ describe('a page that is open', () => {
     expect(await page.locator('.live').innerText()).toMatch(/Not live since \d\d:\d\d, reconnecting/);
   });
 
+  it('says that its reader is signed out, when an admin ended the session', async () => {
+    await open('/console/domains');
+    await page.locator('.live[data-state="live"]').waitFor();
+    await console.db.sql`delete from console_sessions`;
+    await page.locator('.live[data-state="stale"]').waitFor();
+    await page.getByText('Signed out, reload the page to sign in').waitFor();
+  });
+
   it('leads to the login page once its session is over', async () => {
     await open('/console/domains');
     await context.clearCookies();

@@ -46,15 +46,20 @@ const announce = (text) => {
 // Live: the stream says what changed, the page is fetched again, and the parts that depend on it are replaced.
 const mark = document.getElementById('live');
 let brokenSince = 0;
+let signedOut = false;
+const staleWords = () =>
+  signedOut ? 'Signed out, reload the page to sign in' : `Not live since ${clock(brokenSince)}, reconnecting`;
 const showState = (state) => {
   if (mark === null) return;
   const text = document.getElementById('live-text');
   const time = mark.querySelector('time');
   if (state === 'stale') brokenSince ||= Date.now();
-  else brokenSince = 0;
+  else {
+    brokenSince = 0;
+    signedOut = false;
+  }
   mark.dataset.state = state;
-  if (text !== null)
-    text.textContent = state === 'stale' ? `Not live since ${clock(brokenSince)}, reconnecting` : 'Live, changed';
+  if (text !== null) text.textContent = state === 'stale' ? staleWords() : 'Live, changed';
   if (time !== null) time.hidden = state === 'stale';
 };
 const touch = () => {
@@ -101,6 +106,13 @@ const update = (part, fresh) => {
   fresh.dataset.shown = shown;
 };
 
+// A session that ended is led to the login page; the page that stands is marked, not replaced.
+const fetchPage = async () => {
+  const answer = await fetch(location.href, { headers: { accept: 'text/html' }, credentials: 'same-origin' });
+  signedOut = answer.redirected;
+  return answer.ok && !answer.redirected ? answer : null;
+};
+
 let fetching = false;
 let again = null;
 const refresh = async (topics) => {
@@ -113,9 +125,8 @@ const refresh = async (topics) => {
   }
   fetching = true;
   try {
-    const answer = await fetch(location.href, { headers: { accept: 'text/html' }, credentials: 'same-origin' });
-    // A session that ended is led to the login page; the page that stands is marked, not replaced.
-    if (!answer.ok || answer.redirected) return showState('stale');
+    const answer = await fetchPage();
+    if (answer === null) return showState('stale');
     const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
     for (const part of parts) update(part, page.getElementById(part.id));
     const nav = document.querySelector('.nav');
@@ -141,6 +152,10 @@ const listen = () => {
   stream.addEventListener('error', () => {
     showState('stale');
     if (stream.readyState !== EventSource.CLOSED) return;
+    // It was refused, and does not say why.
+    void fetchPage()
+      .then(() => showState('stale'))
+      .catch(() => showState('stale'));
     setTimeout(listen, 10 * second);
   });
   addEventListener('pagehide', () => stream.close(), { once: true });
