@@ -161,6 +161,12 @@ describe('the overview', () => {
 });
 
 describe('the list of domains', () => {
+  it('names a filter that has no field as people do', async () => {
+    const { text, html } = await console.get('/console/domains?sla=breach');
+    expect(text).toMatch(/renewal past the time to renew/);
+    expect(html).toContain('aria-label="Remove filter renewal"');
+  });
+
   it('leads through all pages by name, each once', async () => {
     const seen: string[] = [];
     let address: string | undefined = '/console/domains?region=eu-west';

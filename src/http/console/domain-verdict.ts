@@ -112,7 +112,7 @@ const waiting = (row: DomainRow): DomainVerdict | null => {
         tone: 'pending_route',
         icon: 's-pending_route',
         title: 'No route leads to it yet',
-        advice: ['Give it a region; probes begin then.'],
+        advice: ['Give it a region with notafter domains put --region; probes begin then.'],
       };
     case 'pending_issue':
       return {

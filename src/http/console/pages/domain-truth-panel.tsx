@@ -128,7 +128,9 @@ export const TruthPanel: FC<{ row: DomainRow; stood: readonly Stood[] }> = ({ ro
       />
       {stood.length === 0 && (
         <Empty title="No address was looked at yet">
-          {row.verified ? 'The next probe fills this table; probe now to have it at once.' : 'Verify the domain first.'}
+          {row.verified
+            ? 'The next probe fills this table; probe now to have it at once.'
+            : 'Verify the domain first, with notafter domains verify.'}
         </Empty>
       )}
     </Panel>

@@ -1,9 +1,9 @@
-import type { Child, FC } from 'hono/jsx';
+import type { FC } from 'hono/jsx';
 import type { DomainRow } from '../../../db/domain-row.ts';
 import { driftStates, tlsStatuses } from '../../../lifecycle/types.ts';
 import type { DomainsQuery } from '../domain-search.ts';
 import { count, counted } from '../format.ts';
-import { CsvLink, Field, Filters, Select } from '../parts/forms.tsx';
+import { type Chip, CsvLink, Field, Filters, Select } from '../parts/forms.tsx';
 import { Head } from '../parts/frame.tsx';
 import { Empty, Panel } from '../parts/panel.tsx';
 import { Drift, Status } from '../parts/state.tsx';
@@ -72,10 +72,10 @@ const aboutOf = ({ total, rows, asked }: DomainsProps): string => {
     : shownOf(count(rows.length), count(total), order);
 };
 
-const chipsOf = ({ expires, sla, drift }: DomainsQuery): { name: string; text: Child }[] => [
+const chipsOf = ({ expires, sla, drift }: DomainsQuery): Chip[] => [
   ...(expires === undefined ? [] : [{ name: 'expires', text: <Time at={expires} as="date" /> }]),
-  ...(sla === undefined ? [] : [{ name: 'sla', text: 'past the time to renew' }]),
-  ...(drift === 'any' ? [{ name: 'drift', text: 'any' }] : []),
+  ...(sla === undefined ? [] : [{ name: 'sla', label: 'renewal', text: 'past the time to renew' }]),
+  ...(drift === 'any' ? [{ name: 'drift', label: 'served', text: 'not as expected' }] : []),
 ];
 
 const Choices: FC<DomainsProps> = ({ asked, regions }) => {

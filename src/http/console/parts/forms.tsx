@@ -98,9 +98,11 @@ export const Check: FC<
 );
 
 /** A filter that is set but has no field: a chip with a link that takes it away. */
-interface Chip {
+export interface Chip {
   readonly name: string;
   readonly text: Child;
+  /** What people call it; the name of the parameter otherwise. */
+  readonly label?: string;
 }
 
 interface FiltersProps {
@@ -130,10 +132,10 @@ export const Filters: FC<PropsWithChildren<FiltersProps>> = ({
       <button class="btn" type="submit">
         {button}
       </button>
-      {chips.map(({ name, text }) => (
+      {chips.map(({ name, text, label = name }) => (
         <span class="chip">
-          <span class="faint">{name}</span> {text}
-          <a href={samePage(view, { [name]: null })} aria-label={`Remove filter ${name}`}>
+          <span class="faint">{label}</span> {text}
+          <a href={samePage(view, { [name]: null })} aria-label={`Remove filter ${label}`}>
             <Icon name="close" />
           </a>
         </span>
