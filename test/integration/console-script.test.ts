@@ -80,8 +80,8 @@ describe('a page that is open', () => {
     await open('/console/domains');
     await page.locator('.live[data-state="live"]').waitFor();
     await console.db.sql`delete from console_sessions`;
-    await page.locator('.live[data-state="stale"]').waitFor();
     await page.getByText('Signed out, reload the page to sign in').waitFor();
+    expect(await page.locator('.live').getAttribute('data-state')).toBe('stale');
   });
 
   it('leads to the login page once its session is over', async () => {
