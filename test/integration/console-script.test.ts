@@ -80,9 +80,10 @@ describe('a page that is open', () => {
     await open('/console/domains');
     await page.locator('.live[data-state="live"]').waitFor();
     await console.db.sql`delete from console_sessions`;
-    await page.getByText('Signed out, reload the page to sign in').waitFor();
+    // The stream looks at its session every quarter of a minute.
+    await page.getByText('Signed out, reload the page to sign in').waitFor({ timeout: 50_000 });
     expect(await page.locator('.live').getAttribute('data-state')).toBe('stale');
-  });
+  }, 60_000);
 
   it('leads to the login page once its session is over', async () => {
     await open('/console/domains');
