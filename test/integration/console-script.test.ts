@@ -66,6 +66,21 @@ describe('a page that is open', () => {
     expect(await page.locator('tr.fresh').count()).toBe(1);
   });
 
+  it('shows what changed after the page was made and before it listened', async () => {
+    let go = (): void => undefined;
+    const held = new Promise<void>((resolve) => (go = resolve));
+    await context.route('**/console/live?*', async (route) => {
+      await held;
+      await route.continue();
+    });
+    await open('/console/domains?q=between-');
+    await console.db.orm.insert(customDomains).values(domainOf({ domain: 'between-1.fern.example' }));
+    go();
+    await page.getByRole('link', { name: 'between-1.fern.example' }).waitFor();
+    expect(await page.locator('.live').getAttribute('data-state')).toBe('live');
+    await context.unroute('**/console/live?*');
+  });
+
   it('says that it is not live any more when its stream ends', async () => {
     // Cookies know no port.
     const other = await serveConsole(console);

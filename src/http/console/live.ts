@@ -9,6 +9,7 @@ import { problemResponse } from '../problem.ts';
 import { page, stillSignedIn } from '../sessions.ts';
 
 const pollMs = 2000;
+const lingerMs = 30_000;
 const heartbeatMs = 15_000;
 // More pages than anybody looks at; and a part of the server's connections, so that the others are left to events.
 const mostOfSession = 32;
@@ -20,30 +21,54 @@ type Listener = (topics: readonly LiveTopic[]) => void;
 export const changedTopics = (before: LiveState, after: LiveState): LiveTopic[] =>
   liveTopics.filter((topic) => before[topic] !== after[topic]);
 
-/** Asks the database every two seconds while somebody listens: once for all listeners of this process. */
+/**
+ * Asks the database every two seconds while somebody listens, and a little longer, once for all listeners of this process:
+ * a reader who goes from page to page finds it at work.
+ */
 const createPoller = () => {
   const listeners = new Set<Listener>();
+  const changedAt = new Map<LiveTopic, number>();
   let running = false;
+  let last: LiveState | null = null;
+  let knownFrom = Number.POSITIVE_INFINITY;
+  let heardUntil = 0;
+
+  const take = (state: LiveState, now: number): void => {
+    // At first nothing is known of what was before: whoever listens may have missed anything.
+    const topics = last === null ? liveTopics : changedTopics(last, state);
+    if (last === null) knownFrom = now;
+    last = state;
+    for (const topic of topics) changedAt.set(topic, now);
+    if (topics.length > 0) for (const tell of listeners) tell(topics);
+  };
 
   const poll = async (ctx: Ctx): Promise<void> => {
-    let last: LiveState | null = null;
-    while (listeners.size > 0) {
+    while (listeners.size > 0 || ctx.now() - heardUntil < lingerMs) {
+      if (listeners.size > 0) heardUntil = ctx.now();
       try {
-        const state = await readLiveState(ctx.db);
-        const topics = last === null ? [] : changedTopics(last, state);
-        last = state;
-        if (topics.length > 0) for (const tell of listeners) tell(topics);
+        take(await readLiveState(ctx.db), ctx.now());
       } catch (error) {
         // The listeners hear of it by what they do not hear; the next round tries again.
         ctx.log.debug({ err: error }, 'live state could not be read');
       }
       await sleep(pollMs, undefined, { ref: false });
     }
+    last = null;
+    knownFrom = Number.POSITIVE_INFINITY;
   };
 
+  /** What may have changed since a page was made (epoch ms), as far as is known. */
+  const missed = (since: number): LiveTopic[] =>
+    knownFrom === Number.POSITIVE_INFINITY
+      ? []
+      : liveTopics.filter((topic) => knownFrom > since || (changedAt.get(topic) ?? 0) > since - pollMs);
+
   return {
-    listen: (ctx: Ctx, listener: Listener): (() => void) => {
+    /** Tells of every change from then on, and at once of those since the listener's page was made (epoch ms). */
+    listen: (ctx: Ctx, listener: Listener, since: number): (() => void) => {
       listeners.add(listener);
+      const topics = missed(since);
+      if (topics.length > 0) listener(topics);
       if (!running) {
         running = true;
         void poll(ctx).finally(() => {
@@ -107,6 +132,12 @@ interface Shared {
   readonly places: ReturnType<typeof createPlaces>;
 }
 
+/** When the page that listens was made (epoch ms), as it says itself; without a word of it, now. */
+const madeAt = (c: Context<HttpEnv>): number => {
+  const since = Number(c.req.query('since') ?? Number.NaN);
+  return Number.isFinite(since) ? since : c.var.ctx.now();
+};
+
 const answer = (c: Context<HttpEnv>, { poller, places }: Shared) => {
   const { ctx, session } = c.var;
   // Nobody reads the stream then, so that it would never end.
@@ -120,6 +151,7 @@ const answer = (c: Context<HttpEnv>, { poller, places }: Shared) => {
     const stop = poller.listen(
       ctx,
       teller((topics) => stream.writeSSE({ event: 'change', data: JSON.stringify({ topics }) })),
+      madeAt(c),
     );
     try {
       await stream.writeSSE({ event: 'hello', data: '{}', retry: 5000 });

@@ -146,7 +146,7 @@ const refresh = async (topics) => {
 };
 
 const listen = () => {
-  const stream = new EventSource(`${base}/console/live`);
+  const stream = new EventSource(`${base}/console/live?since=${mark.dataset.since}`);
   stream.addEventListener('hello', () => showState('live'));
   stream.addEventListener('change', (event) => void refresh(JSON.parse(event.data).topics));
   stream.addEventListener('error', () => {

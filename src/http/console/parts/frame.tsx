@@ -141,7 +141,7 @@ const Top: FC = () => {
         <input class="field" id="q" name="q" type="search" value={typed} placeholder="Domain, event id, fingerprint" />
         {view.preferences.keys && <kbd aria-hidden="true">/</kbd>}
       </form>
-      <p class="live" {...(view.follows && { id: 'live' })} data-state="off">
+      <p class="live" {...(view.follows && { id: 'live', 'data-since': view.now })} data-state="off">
         <span class="dot" aria-hidden="true" />
         <span>
           <span id="live-text">As of</span> <Time at={view.now} />
