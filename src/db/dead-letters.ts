@@ -2,6 +2,7 @@ import type { ReplayFilter } from '../lifecycle/replay.ts';
 import type { ErrorClass } from '../lifecycle/types.ts';
 import type { Db } from './client.ts';
 import { and, eq, gte, lt, type SQL, sql } from './drizzle.ts';
+import { inTransaction } from './in-transaction.ts';
 import { deadLetters } from './schema-replays.ts';
 import { firstIdAt } from './uuid-time.ts';
 
@@ -173,7 +174,18 @@ const groupOf = ({ fingerprint, events }: GroupSize, detail: Detail): DeadLetter
  * @param page `after` is where the page before ended, null for the first; `now` (epoch ms) ends the last hour
  * @returns the groups, and where to go on, null on the last page
  */
-export const listDeadLetterGroups = async (
+export const listDeadLetterGroups = (
+  outer: Db,
+  filter: DeadLetterFilter,
+  page: { readonly limit: number; readonly after: GroupPosition | null; readonly now: number },
+): Promise<{ groups: DeadLetterGroup[]; next: GroupPosition | null }> =>
+  inTransaction(outer, async (db) => {
+    // Compiling these statements takes longer than running them, and a hundred thousand letters are sorted in memory.
+    await db.orm.execute(sql`select set_config('jit', 'off', true), set_config('work_mem', '32MB', true)`);
+    return groupsOf(db, filter, page);
+  });
+
+const groupsOf = async (
   db: Db,
   filter: DeadLetterFilter,
   { limit, after, now }: { limit: number; after: GroupPosition | null; now: number },
