@@ -27,6 +27,7 @@ import { handlersFor } from './processors/index.ts';
 import { openWorkTools } from './processors/open-tools.ts';
 import { reconciler } from './processors/reconcile.ts';
 import { withinMs } from './queues/bounded.ts';
+import { jobsOf, type QueueName } from './queues/catalog.ts';
 import { type Guardian, startGuardian } from './queues/guardian.ts';
 import { type Intervals, openQueues } from './queues/open.ts';
 import { postgresStore, redisStore, type Store } from './queues/store.ts';
@@ -233,6 +234,9 @@ export const startApp = async (
   }
 };
 
+const isClockwork = ({ queue, job }: { readonly queue: QueueName; readonly job: string }): boolean =>
+  queue === 'maintenance' || jobsOf(queue).get(job)?.everyMs !== undefined;
+
 type Cleanups = ReturnType<typeof cleanups>;
 
 interface Serving {
@@ -266,7 +270,8 @@ const startWorking = (
     baseBackoffSeconds: config.CERT_EVENT_BASE_BACKOFF_SECONDS,
     now,
     onError: (error) => log.debug({ why: messageOf(error) }, 'worker error'),
-    onJob: (line) => log[line.queue === 'maintenance' ? 'debug' : 'info'](line, 'job'),
+    // What runs by the clock says nothing new most of the time.
+    onJob: (line) => log[isClockwork(line) ? 'debug' : 'info'](line, 'job'),
   });
   // Looks that are under way are cut off, so that their jobs can save what is known and end in time.
   cleanup.add('workers', 8000, () => {
