@@ -69,16 +69,20 @@ describe('a page that is open', () => {
   it('shows what changed after the page was made and before it listened', async () => {
     let go = (): void => undefined;
     const held = new Promise<void>((resolve) => (go = resolve));
-    await context.route('**/console/live?*', async (route) => {
+    await page.route(/\/console\/live/, async (route) => {
       await held;
       await route.continue();
     });
     await open('/console/domains?q=between-');
+    const beside = await context.newPage();
+    await beside.goto(`${served.url}/console/domains?q=between-`);
+    await beside.locator('.live[data-state="live"]').waitFor();
     await console.db.orm.insert(customDomains).values(domainOf({ domain: 'between-1.fern.example' }));
+    // The server has told of it by then.
+    await beside.getByRole('link', { name: 'between-1.fern.example' }).waitFor();
     go();
     await page.getByRole('link', { name: 'between-1.fern.example' }).waitFor();
     expect(await page.locator('.live').getAttribute('data-state')).toBe('live');
-    await context.unroute('**/console/live?*');
   });
 
   it('says that it is not live any more when its stream ends', async () => {
