@@ -235,7 +235,11 @@ describe('settings', () => {
       CERT_RUNBOOK_WEBHOOK_URL: `https://hooks.example/${canary}`,
       CERT_RUNBOOK_SIGNING_SECRET: canary,
       CERT_AUDIT_SIGNING_SECRET: canary,
+      NOTAFTER_OIDC_ISSUER: 'https://id.example',
+      NOTAFTER_OIDC_CLIENT_ID: 'notafter',
       NOTAFTER_OIDC_CLIENT_SECRET: canary,
+      NOTAFTER_OIDC_ROLES: 'ops=operator',
+      NOTAFTER_PUBLIC_URL: 'https://certs.example',
     };
     const settings = settingsOf(parseConfig(env, () => ''));
     expect(JSON.stringify(settings)).not.toContain(canary);
