@@ -150,18 +150,22 @@ const databaseReady = async (db: Db): Promise<string | null> => {
   return writable ? null : 'PostgreSQL is read-only';
 };
 
+/** Nothing is ready before all its ports are open, nor once it ends. */
+type Phase = 'starting' | 'running' | 'stopping';
+
 interface Parts {
   readonly ctx: Ctx;
   readonly roles: Roles;
   readonly guardian: () => Guardian | null;
-  readonly stopping: () => boolean;
+  readonly phase: () => Phase;
 }
 
 /** An API is ready while it can commit, whatever the queue does; a worker while its queues move. */
 const readinessOf =
-  ({ ctx, roles, guardian, stopping }: Parts) =>
+  ({ ctx, roles, guardian, phase }: Parts) =>
   async (): Promise<Readiness> => {
-    if (stopping()) return { ready: false, checks: { process: 'stopping' } };
+    const current = phase();
+    if (current !== 'running') return { ready: false, checks: { process: current } };
     const database = await databaseReady(ctx.db);
     const queueFaults =
       guardian()?.faults() ??
@@ -179,7 +183,7 @@ export const startApp = async (
   log: Logger = pino({ level: config.NOTAFTER_LOG_LEVEL }),
 ): Promise<RunningApp> => {
   const cleanup = cleanups(log);
-  let stopping = false;
+  let phase: Phase = 'starting';
   try {
     const embedded =
       config.DATABASE_URL === undefined
@@ -209,7 +213,7 @@ export const startApp = async (
     cleanup.add('activity', 2000, recordActivity(ctx).stop);
 
     let guardian: Guardian | null = null;
-    const readiness = readinessOf({ ctx, roles, guardian: () => guardian, stopping: () => stopping });
+    const readiness = readinessOf({ ctx, roles, guardian: () => guardian, phase: () => phase });
     const metricsServer = await listen(metricsApp(ctx, readiness, renderMetrics), {
       host: config.NOTAFTER_HOST,
       port: config.CERT_METRICS_PORT,
@@ -219,12 +223,13 @@ export const startApp = async (
     cleanup.add('metrics server', 2000, () => metricsServer.drain(1000));
     if (roles.worker) guardian = startWorking(ctx, { store, queues, cleanup });
     const port = roles.api ? await startServing(ctx, { databaseUrl, readiness, cleanup }) : null;
+    phase = 'running';
     log.info({ roles, port, metricsPort: metricsServer.port, queues: store.backend }, 'started');
     return {
       port,
       metricsPort: metricsServer.port,
       stop: async () => {
-        stopping = true;
+        phase = 'stopping';
         await cleanup.run();
       },
     };
