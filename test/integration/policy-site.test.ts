@@ -99,6 +99,11 @@ describe.each(backends)('the replay policy on %s', (backend) => {
       what: 'the end of the page',
     });
     expect(told('certificate.dead_letter')).toHaveLength(2);
+    // Another job tells of loops, in its own time.
+    await waitFor(() => told('certificate.replay_loop').length === 2, {
+      timeoutMs: 15_000,
+      what: 'the end of the loop',
+    });
     expect(told('certificate.replay_loop').map(({ action }) => action)).toEqual([undefined, 'resolve']);
   });
 });
