@@ -13,7 +13,6 @@ import {
   keepTypes,
 } from './db/client.ts';
 import { migrate } from './db/migrate.ts';
-import { isWritable } from './db/writable.ts';
 import { startEmbeddedPostgres } from './embedded.ts';
 import { AppError, messageOf, StartError } from './errors.ts';
 import { createApp } from './http/app.ts';
@@ -32,6 +31,7 @@ import { type Guardian, startGuardian } from './queues/guardian.ts';
 import { type Intervals, openQueues } from './queues/open.ts';
 import { postgresStore, redisStore, type Store } from './queues/store.ts';
 import { startWorkers } from './queues/workers.ts';
+import { type Phase, readinessOf } from './readiness.ts';
 
 export interface Roles {
   readonly api: boolean;
@@ -140,42 +140,6 @@ const txtResolver = (servers: readonly string[] | undefined): Ctx['resolveTxt'] 
   return (name) => resolver.resolveTxt(name);
 };
 
-const databaseReady = async (db: Db): Promise<string | null> => {
-  let writable = false;
-  const outcome = await withinMs(
-    isWritable(db).then((answer) => (writable = answer)),
-    2000,
-  );
-  if (outcome !== 'done') return 'PostgreSQL does not answer';
-  return writable ? null : 'PostgreSQL is read-only';
-};
-
-/** Nothing is ready before all its ports are open, nor once it ends. */
-type Phase = 'starting' | 'running' | 'stopping';
-
-interface Parts {
-  readonly ctx: Ctx;
-  readonly roles: Roles;
-  readonly guardian: () => Guardian | null;
-  readonly phase: () => Phase;
-}
-
-/** An API is ready while it can commit, whatever the queue does; a worker while its queues move. */
-const readinessOf =
-  ({ ctx, roles, guardian, phase }: Parts) =>
-  async (): Promise<Readiness> => {
-    const current = phase();
-    if (current !== 'running') return { ready: false, checks: { process: current } };
-    const database = await databaseReady(ctx.db);
-    const queueFaults =
-      guardian()?.faults() ??
-      ((await withinMs(ctx.queues.ping(), 1000)) === 'done' ? [] : [`${ctx.queues.backend} does not answer`]);
-    const queues =
-      queueFaults.length === 0 ? 'ok' : roles.api ? `degraded: ${queueFaults.join('; ')}` : queueFaults.join('; ');
-    const ready = database === null && (roles.api || queueFaults.length === 0);
-    return { ready, checks: { database: database ?? 'ok', queues } };
-  };
-
 /** Builds and starts everything a process of these roles needs; the only place where clients are made. */
 export const startApp = async (
   config: Config,
@@ -213,7 +177,7 @@ export const startApp = async (
     cleanup.add('activity', 2000, recordActivity(ctx).stop);
 
     let guardian: Guardian | null = null;
-    const readiness = readinessOf({ ctx, roles, guardian: () => guardian, phase: () => phase });
+    const readiness = readinessOf({ ctx, api: roles.api, guardian: () => guardian, phase: () => phase });
     const metricsServer = await listen(metricsApp(ctx, readiness, renderMetrics), {
       host: config.NOTAFTER_HOST,
       port: config.CERT_METRICS_PORT,

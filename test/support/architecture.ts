@@ -28,6 +28,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'source-keys': ['lifecycle', 'errors'],
   context: ['config', 'db', 'queues', 'metrics'],
   metrics: ['lifecycle', 'errors'],
+  readiness: ['context', 'db', 'http', 'queues'],
   errors: [],
 };
 
