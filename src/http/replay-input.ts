@@ -1,9 +1,8 @@
 import * as v from 'valibot';
 import type { ReplayFilter } from '../lifecycle/replay.ts';
 import { defaultRate, highestRate } from '../lifecycle/replay.ts';
-import { parseTime } from '../lifecycle/time.ts';
 import { errorClasses, eventTypes } from '../lifecycle/types.ts';
-import { filterText, queryDomain, queryTime, remark } from './filters.ts';
+import { bodyTime, filterText, queryDomain, queryTime, remark } from './filters.ts';
 import { queryLimit } from './input.ts';
 
 const oneOf = <const T extends readonly string[]>(values: T) =>
@@ -15,16 +14,6 @@ const whole = (max: number) => {
 };
 
 const flag = (fallback: boolean) => v.optional(v.boolean('must be true or false'), fallback);
-
-const bodyTime = v.pipe(
-  v.union([v.string(), v.number()], 'must be an RFC 3339 time or epoch milliseconds'),
-  v.rawTransform<string | number, number>(({ dataset, addIssue, NEVER }) => {
-    const epoch = parseTime(dataset.value);
-    if (epoch !== null) return epoch;
-    addIssue({ message: 'must be an RFC 3339 time or epoch milliseconds' });
-    return NEVER;
-  }),
-);
 
 /** The digest that a group of dead letters is known by. */
 const fingerprint = v.pipe(
