@@ -76,8 +76,8 @@ const takeAccount = async (c: Hono<HttpEnv>, token: string, place: string): Prom
 
 /** An attempt to sign in that was let through. */
 export interface Attempt {
-  /** It was a good one: it does not count. */
-  readonly succeeded: () => Promise<void>;
+  /** It was a good one, or came to nothing through no fault of who tried: it does not count. */
+  readonly forgiven: () => Promise<void>;
 }
 
 /**
@@ -95,7 +95,7 @@ export const beginAttempt = async (c: Hono<HttpEnv>, token: string | null): Prom
       retryAfterSeconds: wait,
     });
   return {
-    succeeded: async () => {
+    forgiven: async () => {
       await address.reward(place);
       if (token !== null) await account.reward(accountOf(token));
     },

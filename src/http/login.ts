@@ -94,7 +94,7 @@ const signIn = async (c: Context<HttpEnv>) => {
     await noteRefusal(c, 'token', 'The token is not known, or not valid any more');
     return answerLoginPage(c, { status: 401, error: 'This token is not valid.', next });
   }
-  await attempt.succeeded();
+  await attempt.forgiven();
   await letIn(c, actor, { via: 'token', tokenHash: hashSecret(token) });
   return c.redirect(welcomePath(c, next), 303);
 };

@@ -81,7 +81,7 @@ const admit = async (c: Context<HttpEnv>, flow: v.InferOutput<typeof kept>, atte
     const error = `You are known as ${name}, but none of your groups may use this console: ask an administrator.`;
     return answerLoginPage(c, { status: 403, error, next: flow.next });
   }
-  await attempt.succeeded();
+  await attempt.forgiven();
   await letIn(c, { name, ...grant }, { via: 'oidc' });
   // A redirect from here would still count as one from the provider's site, and the Strict cookie would stay behind.
   return c.html(ContinuePage({ to: welcomePath(c, flow.next) }));
@@ -97,7 +97,12 @@ const comeBack = async (c: Context<HttpEnv>) => {
   }
   const next = consolePath(flow.next, '');
   try {
-    return await admit(c, { ...flow, next }, await beginAttempt(c, null));
+    const attempt = await beginAttempt(c, null);
+    return await admit(c, { ...flow, next }, attempt).catch(async (error: unknown) => {
+      // Nobody guessed anything: the provider, or our own database, is away.
+      if (error instanceof AppError && error.code === 'unavailable') await attempt.forgiven();
+      throw error;
+    });
   } catch (error) {
     return failed(c, error, next);
   }

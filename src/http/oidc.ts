@@ -6,6 +6,7 @@ import {
   calculatePKCECodeChallenge,
   ClientError,
   type Configuration,
+  customFetch,
   discovery,
   enableNonRepudiationChecks,
   fetchUserInfo,
@@ -16,6 +17,7 @@ import {
 } from 'openid-client';
 import type { Ctx } from '../context.ts';
 import { AppError, messageOf } from '../errors.ts';
+import { boundedFetch } from './oidc-fetch.ts';
 import type { Claims } from './oidc-grant.ts';
 
 const timeoutSeconds = 10;
@@ -68,6 +70,7 @@ const provider = (ctx: Ctx): Promise<Configuration> => {
   const { issuer, clientId, clientSecret } = settingsOf(ctx);
   const found = discovery(issuer, clientId, clientSecret, undefined, {
     timeout: timeoutSeconds,
+    [customFetch]: boundedFetch,
     execute: [
       // By itself the client leaves signatures to TLS (OpenID Connect Core 1.0, section 3.1.3.7).
       enableNonRepudiationChecks,
@@ -97,15 +100,21 @@ export const beginFlow = async (ctx: Ctx): Promise<{ readonly url: URL; readonly
   // Some providers tell of groups only when asked, others refuse a scope that they do not know.
   if (config.serverMetadata().scopes_supported?.includes(claim) === true) scopes.push(claim);
   const flow = { state: randomState(), nonce: randomNonce(), verifier: randomPKCECodeVerifier() };
-  const url = buildAuthorizationUrl(config, {
+  const parameters = {
     redirect_uri: redirectUri(ctx),
     scope: scopes.join(' '),
     code_challenge: await calculatePKCECodeChallenge(flow.verifier),
     code_challenge_method: 'S256',
     state: flow.state,
     nonce: flow.nonce,
-  });
-  return { url, flow };
+  };
+  try {
+    return { url: buildAuthorizationUrl(config, parameters), flow };
+  } catch (error) {
+    // Its metadata names an address that no browser may be sent to; the provider is asked anew at the next sign-in.
+    known.delete(ctx);
+    throw away(ctx, error);
+  }
 };
 
 /** What went wrong on the way back: the caller's fault, or that of a provider that is away. */
@@ -116,10 +125,18 @@ const failureOf = (ctx: Ctx, error: unknown): Error => {
   const cause = error instanceof ClientError ? error.cause : undefined;
   // The client wraps failed requests as well; those have a cause of the network.
   const network = error instanceof TypeError || (cause instanceof Error && !('claim' in cause) && isNetwork(cause));
-  if (!refused || network) return away(ctx, error);
+  if (!refused || network || isFaulty(error)) return away(ctx, error);
   ctx.log.info({ why: messageOf(error) }, 'a sign-in at the identity provider was not good');
   return new SignInRefused('The identity provider did not confirm this sign-in', { cause: error });
 };
+
+const faults: readonly string[] = ['OAUTH_PARSE_ERROR', 'OAUTH_RESPONSE_IS_NOT_JSON'];
+const passing: readonly string[] = ['server_error', 'temporarily_unavailable'];
+
+/** The provider says that it cannot (RFC 6749, section 4.1.2.1), or nothing that can be read. */
+const isFaulty = (error: Error): boolean =>
+  (error instanceof AuthorizationResponseError && passing.includes(error.error)) ||
+  (error instanceof ClientError && faults.includes(error.code ?? ''));
 
 const isNetwork = (error: Error): boolean => error.name === 'TimeoutError' || error.message === 'fetch failed';
 
