@@ -183,6 +183,7 @@ export const saveTried = ({ sql }: Db, tried: readonly Tried[], now: number): Pr
         );
         await endLate(tx, late, now);
       }
+      // failpoint: deliver.saving
       await raiseCounters(tx, counted.flatMap(samplesOf));
     }),
   );

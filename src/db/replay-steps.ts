@@ -89,6 +89,7 @@ export const stepReplay = (
       replayId: id,
       groupId,
     });
+    // failpoint: replay.opened
     await tx.sql`
       update replays set looked = looked + ${take}, opened = opened + ${opened.length}, skipped = skipped + ${take - opened.length},
         position = ${candidates.at(-1)?.id ?? null}, stepped_at = to_timestamp(${steppedTo(allowance, take, rate)}::float8 / 1000)
@@ -150,6 +151,7 @@ export const settleReplay = (db: Db, id: number, now: number): Promise<SettleOut
       select 1 from replays where id = ${id} and state in ('running', 'paused', 'cancelled') and finished_at is null
       for update skip locked`;
     const counts = live === undefined ? undefined : await noteResults(tx, id);
+    // failpoint: replay.noted
     if (counts === undefined) return 'goes_on';
     const { state, left, waiting } = counts;
     if (waiting === 0 && (left === 0 || state === 'cancelled')) {

@@ -22,7 +22,9 @@ export interface RunningSink extends IngestSink {
 const groupQueue = (ctx: Ctx) => {
   const open = new Set<Promise<void>>();
   const hand = async (groupId: string, ids: readonly string[]): Promise<void> => {
+    // failpoint: ingest.before-enqueue
     const outcome = await withinMs(ctx.queues.enqueueGroup(groupId, ids), enqueueMs);
+    // failpoint: ingest.enqueued
     if (outcome === 'done') return;
     ctx.metrics.enqueueFailures.inc();
     const why = outcome === 'late' ? 'no answer in time' : messageOf(outcome);
@@ -78,7 +80,9 @@ const commitGroup = async (
 ) => {
   const groupId = uuidv7();
   const started = ctx.now();
+  // failpoint: ingest.before-commit
   const results = await appendEvents(ctx.db, group, groupId);
+  // failpoint: ingest.committed
   const created = results.flatMap((result) => (result.kind === 'created' ? [result.id] : []));
   if (created.length > 0) onCommitted(groupId, created);
   ctx.log.debug(
@@ -135,6 +139,7 @@ export const ingestSink = (ctx: Ctx): RunningSink => {
       });
       if (result.kind !== 'reopened') return;
       const { generation, retry_count: tries } = result.event;
+      // failpoint: ingest.reopened
       await withinMs(ctx.queues.enqueueEvents([{ id, generation, tries, delayMs: 0 }]), enqueueMs);
     },
     badSignature: failures.add,

@@ -15,9 +15,11 @@ const enqueueMs = 500;
  */
 export const resumeWaiting = async (ctx: Ctx, names: readonly string[], { enqueue = true } = {}): Promise<boolean> => {
   if (names.length === 0) return true;
+  // failpoint: register.committed
   try {
     const reopened = await retrying(() => reopenUnresolved(ctx.db, names, ctx.now()));
     if (reopened.length === 0) return true;
+    // failpoint: register.reopened
     const jobs = reopened.map(({ id, generation, retry_count }) => ({
       id,
       generation,

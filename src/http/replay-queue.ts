@@ -9,6 +9,7 @@ const enqueueLimitMs = 500;
 export const enqueueReplayed = async ({ queues, log, metrics }: Ctx, opened: readonly Reopened[]): Promise<void> => {
   if (opened.length === 0) return;
   const jobs = opened.map(({ id, generation, retry_count: tries }) => ({ id, generation, tries, delayMs: 0 }));
+  // failpoint: replay.before-enqueue
   const outcome = await withinMs(queues.enqueueEvents(jobs), enqueueLimitMs);
   if (outcome === 'done') return;
   metrics.enqueueFailures.inc();

@@ -24,6 +24,7 @@ export const applyEvent = async (
     // Somebody retried the dead letter in the queue itself; the ledger follows.
     const retry = { id, generation, actor: 'queue', reason: 'retried in the queue', now: ctx.now() };
     await onDatabase(() => reopenFailed(ctx.db, retry));
+    // failpoint: apply.reopened
   } else if (recorded) return { kind: 'retry', error, tries: now.retry_count };
   const { failed } = await applyScope(ctx, { kind: 'event', id, generation });
   const [failure] = failed;

@@ -16,6 +16,7 @@ const handOver = async (ctx: Ctx, failed: Applied['failed']): Promise<void> => {
     delayMs: nextRetryAt === null ? 0 : Math.max(0, nextRetryAt - ctx.now()),
     dead: nextRetryAt === null,
   }));
+  // failpoint: apply.before-hand-over
   const queued = await withinMs(ctx.queues.enqueueEvents(jobs), enqueueMs);
   if (queued !== 'done') ctx.log.warn({ events: jobs.length }, 'failed events are left to the reconciler');
 };

@@ -31,10 +31,12 @@ const limitsOf = ({ config, now }: Ctx): Limits => ({
 const applyOnce = (ctx: Ctx, scope: ApplyScope): Promise<Decision> =>
   ctx.db.sql.begin(async (tx) => {
     const { domains, events, incidents } = await loadForApply(tx, scope);
+    // failpoint: apply.locked
     const limits = limitsOf(ctx);
     const history = await loadHistory(tx, domainsToRefold(domains, events));
     const decision = decide(domains, events, history, incidents, limits);
     await saveDecision(tx, decision, limits.now);
+    // failpoint: apply.saved
     return decision;
   });
 
@@ -47,6 +49,7 @@ const recordFault = (ctx: Ctx, scope: ApplyScope, fault: unknown): Promise<Faile
       failTry(event, isDataFault(fault) ? 'invalid' : 'internal', messageOf(fault), limits),
     );
     if (failed.length > 0) await saveFailures(tx, failed, limits.now);
+    // failpoint: apply.fault-saved
     return failed;
   });
 
@@ -64,6 +67,7 @@ const halves = (scope: Exclude<ApplyScope, { kind: 'event' }>): ApplyScope[] => 
 export const applyScope = async (ctx: Ctx, scope: ApplyScope): Promise<Applied> => {
   try {
     const decision = await onDatabase(() => applyOnce(ctx, scope));
+    // failpoint: apply.committed
     const appliedAt = ctx.now();
     for (const { event } of decision.applied)
       ctx.metrics.applyLatency.observe(Math.max(0, appliedAt - event.receivedAt) / 1000);

@@ -32,6 +32,7 @@ const unknownGraceMs = 600_000;
 const tryOne = async (ctx: Ctx, { random }: Tools, channel: Channel, row: Claimed): Promise<Tried> => {
   const started = ctx.now();
   const delivery = await channel.send(row);
+  // failpoint: deliver.sent
   const at = ctx.now();
   const after = afterTry(row.tries + 1, delivery, at, random());
   if (delivery.kind !== 'sent')
@@ -47,6 +48,7 @@ const tryAll = async (ctx: Ctx, tools: Tools, channel: Channel, rows: readonly C
   const options = { maxSize: atOnce, limit: atOnce, lanes: 1, patienceMs: savePatienceMs };
   const saver = groupCommit<Tried, true>(options, async (tried) => {
     await onDatabase(() => saveTried(ctx.db, tried, ctx.now()));
+    // failpoint: deliver.saved
     return tried.map(() => true);
   });
   const left = [...rows];
@@ -70,6 +72,7 @@ const drain = async (ctx: Ctx, tools: Tools, channel: Channel): Promise<number> 
     const claim = { now: ctx.now(), limit: atOnce, leaseMs };
     const rows = await onDatabase(() => claimDueNotices(ctx.db, channel.name, claim));
     if (rows.length === 0) return tried;
+    // failpoint: deliver.claimed
     await tryAll(ctx, tools, channel, rows);
     tried += rows.length;
   }

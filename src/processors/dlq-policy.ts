@@ -139,6 +139,7 @@ const runOnce = (ctx: Ctx, tools: Tools, mode: Mode): Promise<Run | null> =>
       const plan = planPolicy(groups, firsts, limits);
       const found = await readCandidates(db, plan, limits, ctx.config.CERT_DLQ_REPLAY_MAX_EVENTS);
       const reopened = mode === 'on' ? await replay(db, tx, found, limits.now) : [];
+      // failpoint: policy.reopened
       const done = new Set(reopened.map(({ id }) => id));
       const taken = mode === 'on' ? found.filter(({ id }) => done.has(id)) : found;
       const events = groups.reduce((sum, group) => sum + group.events, 0);
@@ -202,6 +203,7 @@ export const dlqPolicy = (ctx: Ctx, tools: Tools) => {
     if (mode !== 'on') await onDatabase(() => endAll(ctx, tools));
     const run = mode === null ? null : await onDatabase(() => runOnce(ctx, tools, mode));
     if (run !== null) {
+      // failpoint: policy.committed
       logOf(ctx, run);
       const jobs = run.reopened.map(({ id, generation, retry_count: tries }) => ({
         id,

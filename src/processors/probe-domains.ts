@@ -104,6 +104,7 @@ const save = (ctx: Ctx, found: readonly Found[], asked: boolean): Promise<readon
       concludeProbe(domain, observation, certificates.get(domain.id) ?? noneKnown, occasion, limits),
     );
     await saveProbes(tx, writes, limits.now);
+    // failpoint: probe.saved
     return writes;
   });
 };
@@ -144,12 +145,14 @@ export const probeDomains = async (
 ): Promise<Outcome> => {
   const subjects = (await onDatabase(() => loadSubjects(ctx.db, ids))).filter(({ routine }) => asked || routine);
   const found = await lookAtAll(ctx, prober, subjects, asked);
+  // failpoint: probe.looked
   if (found.length < subjects.length && !asked) {
     const done = new Set(found.map(({ subject }) => subject.id));
     const missed = subjects.map(({ id }) => id).filter((id) => !done.has(id));
     await onDatabase(() => releaseClaims(ctx.db, missed, ctx.now() + againMs));
   }
   const writes = await saveAll(ctx, found, asked);
+  // failpoint: probe.committed
   const savedAt = ctx.now();
   if (writes.some(({ lookDueAt }) => lookDueAt !== null && lookDueAt <= savedAt)) ctx.queues.kickSettle();
   const faults = writes.filter(({ observation }) => observation.served.fault !== null).length;

@@ -25,6 +25,7 @@ export const probeSweep = async (ctx: Ctx): Promise<Outcome> => {
     for (let jobs = 0; jobs < room; jobs += jobsAtOnce) {
       const limit = jobSize * Math.min(jobsAtOnce, room - jobs);
       const ids = await onDatabase(() => claimDue(ctx.db, { now: ctx.now(), leaseMs, limit }));
+      // failpoint: probe.claimed
       for (let from = 0; from < ids.length; from += jobSize)
         await ctx.queues.enqueueProbes(ids.slice(from, from + jobSize), false);
       domains += ids.length;

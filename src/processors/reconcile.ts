@@ -30,9 +30,11 @@ const chunks = <T>(items: readonly T[], size: number): T[][] =>
 const requeueGroups = async (ctx: Ctx, page: readonly Unfinished[]): Promise<number> => {
   const carried = await ctx.queues.carried([...new Set(page.map(({ group_id }) => group_id))]);
   const orphans = page.filter(({ group_id }) => !carried.has(group_id)).map(({ id }) => id);
+  // failpoint: reconcile.groups-read
   for (const ids of chunks(orphans, ctx.config.CERT_EVENT_BATCH_SIZE)) {
     const groupId = uuidv7();
     const moved = await regroup(ctx.db, ids, groupId);
+    // failpoint: reconcile.regrouped
     if (moved.length > 0) await ctx.queues.enqueueGroup(groupId, moved);
   }
   return orphans.length;
@@ -58,6 +60,7 @@ const jobIdsOf = ({ id, group_id: group, generation }: Unfinished): string[] => 
 const requeueSingles = async (ctx: Ctx, page: readonly Unfinished[], dead: boolean): Promise<number> => {
   const carried = dead ? new Set<string>() : await ctx.queues.carried([...new Set(page.flatMap(jobIdsOf))]);
   const orphans = page.filter((event) => !jobIdsOf(event).some((jobId) => carried.has(jobId)));
+  // failpoint: reconcile.singles-read
   for (const part of chunks(orphans, jobsAtOnce)) {
     await ctx.queues.enqueueEvents(
       part.map((one) => (dead ? { ...jobOf(one, ctx.now()), again: false, dead } : jobOf(one, ctx.now()))),
@@ -90,6 +93,7 @@ const reopenLeft = async (ctx: Ctx, before: number): Promise<number> => {
   let reopened = 0;
   for (;;) {
     const rows = await reopenRegistered(ctx.db, { before, limit: jobsAtOnce, now: ctx.now() });
+    // failpoint: reconcile.reopened
     const jobs = rows.map((row) => jobOf({ ...row, due_at: null }, ctx.now()));
     if (jobs.length > 0) await ctx.queues.enqueueEvents(jobs);
     reopened += rows.length;

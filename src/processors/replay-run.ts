@@ -48,6 +48,7 @@ const openNext = async (ctx: Ctx, run: Run, ids: readonly number[]): Promise<voi
       const step = { now: ctx.now(), most: ctx.config.CERT_EVENT_BATCH_SIZE, groupId };
       const opened = await onDatabase(() => stepReplay(ctx.db, id, step));
       if (opened === null || opened.length === 0) break;
+      // failpoint: replay.stepped
       run.opened += opened.length;
       run.busyAt = ctx.now();
       await enqueue(ctx, groupId, opened);

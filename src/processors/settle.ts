@@ -33,6 +33,7 @@ const settleOnce = (ctx: Ctx, tools: Tools, ids: readonly string[]): Promise<Set
     const due = await loadDue(tx, ids, { now: limits.now, since });
     const settled = due.map((one) => settle(one, limits));
     if (settled.length > 0) await saveSettled(tx, settled, limits.now);
+    // failpoint: settle.saved
     return settled;
   });
 
@@ -68,6 +69,7 @@ export const settler = (ctx: Ctx, tools: Tools) => async (): Promise<Outcome> =>
     const ids = await onDatabase(() => dueLooks(ctx.db, { now: ctx.now(), limit: batch, without }));
     if (ids.length === 0) break;
     const settled = await settleAll(ctx, tools, ids, without);
+    // failpoint: settle.committed
     domains += settled.length;
     const channels = settled.flatMap(({ alerts }) => alerts.notices.map(({ channel }) => channel));
     if (channels.length > 0) ctx.queues.kickDelivery([...new Set(channels)]);

@@ -52,8 +52,11 @@ const watchMemory = async (watch: Watch, { store, queues, reconcile, now }: Guar
   }
   watch.reachableSince ??= now();
   if ((await memory) === 'kept') return;
+  // failpoint: epoch.doubted
   await queues.schedule();
-  if ((await reconcile(true)) !== null) await store.confirm();
+  if ((await reconcile(true)) === null) return;
+  // failpoint: epoch.reconciled
+  await store.confirm();
 };
 
 const watchSetup = async (watch: Watch, { store, queues }: GuardianOptions): Promise<void> => {
