@@ -90,11 +90,11 @@ const openPool = async (url: string, options: ConnectOptions): Promise<Db> => {
 };
 
 /** Waits for the database, brings its schema up to date and opens the pool. */
-const openDatabase = async (url: string, max: number): Promise<Db> => {
+const openDatabase = async (url: string, options: ConnectOptions): Promise<Db> => {
   const started = now();
   for (;;) {
     try {
-      await migrate(url);
+      await migrate(url, options.ca);
       break;
     } catch (error) {
       if (error instanceof StartError) throw error;
@@ -104,7 +104,7 @@ const openDatabase = async (url: string, max: number): Promise<Db> => {
       await sleep(500);
     }
   }
-  return openPool(url, { max, name: 'notafter' });
+  return openPool(url, options);
 };
 
 const openStore = async (config: Config, databaseUrl: string, log: Logger): Promise<Store> => {
@@ -117,8 +117,8 @@ const openStore = async (config: Config, databaseUrl: string, log: Logger): Prom
   };
   const store =
     config.REDIS_URL === undefined
-      ? postgresStore(databaseUrl, 12, onError)
-      : redisStore(config.REDIS_URL, config.NOTAFTER_QUEUE_PREFIX, onError);
+      ? postgresStore(databaseUrl, 12, onError, config.DATABASE_CA)
+      : redisStore(config.REDIS_URL, config.NOTAFTER_QUEUE_PREFIX, onError, config.REDIS_CA);
   const checked = await withinMs(store.check(), 5000);
   if (checked instanceof StartError) throw checked;
   if (checked !== 'done')
@@ -158,7 +158,8 @@ export const startApp = async (
         : null;
     if (embedded !== null) cleanup.add('embedded PostgreSQL', 8000, embedded.stop);
     const databaseUrl = config.DATABASE_URL ?? embedded?.url ?? '';
-    const db = await openDatabase(databaseUrl, 12);
+    const ca = config.DATABASE_CA;
+    const db = await openDatabase(databaseUrl, { max: 12, name: 'notafter', ca });
     cleanup.add('database pool', 3000, db.close);
     const store = await openStore(config, databaseUrl, log);
     cleanup.add('queue store', 2000, store.close);
@@ -217,7 +218,12 @@ interface Serving {
 const startServing = async (ctx: Ctx, { databaseUrl, readiness, cleanup }: Serving): Promise<number> => {
   const sink = ingestSink(ctx);
   cleanup.add('ingest', 6000, sink.drain);
-  const db = await openPool(databaseUrl, { max: mostForPeople, name: 'notafter console' });
+  const db = await openPool(databaseUrl, {
+    max: mostForPeople,
+    name: 'notafter console',
+    statementSeconds: ctx.config.NOTAFTER_QUERY_SECONDS,
+    ca: ctx.config.DATABASE_CA,
+  });
   cleanup.add('database pool of the console', 3000, db.close);
   const app = createApp(ctx, sink, readiness, { ...ctx, db });
   const { NOTAFTER_HOST: host, PORT: port } = ctx.config;

@@ -68,7 +68,8 @@ program
 program
   .command('migrate')
   .description('bring the database to this version and exit')
-  .action(async () => (await server()).runMigrate(out));
+  .option('--grant-to <role>', 'give this role what the servers need: rows, but no tables')
+  .action(async ({ grantTo }: { grantTo?: string }) => (await server()).runMigrate(out, grantTo));
 
 const io = {
   env: commandEnv(environment()),

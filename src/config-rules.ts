@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { type Role, roles } from './lifecycle/access.ts';
+import { tlsComplaint } from './lifecycle/database-url.ts';
 import { isProbeAddress } from './lifecycle/domain-input.ts';
 import { type NotifyConfig, parseNotifyConfig, signingSecrets as secretList } from './lifecycle/notify-config.ts';
 import { parseCidrs } from './net/address-guard.ts';
@@ -21,6 +22,12 @@ export const integer = (min: number, max: number) =>
     v.minValue(min, `must be a whole number from ${min} to ${max}`),
     v.maxValue(max, `must be a whole number from ${min} to ${max}`),
   );
+/** An age in days; 0 stands for ever. */
+export const age = v.pipe(
+  v.string(),
+  v.regex(/^\d{1,5}(?:\.\d{1,6})?$/, 'must be a number of days such as 400 or 0.5, 0 for ever'),
+  v.transform(Number),
+);
 export const flag = v.pipe(
   v.picklist(['true', 'false'], 'must be true or false'),
   v.transform((value) => value === 'true'),
@@ -36,6 +43,15 @@ export const url = (...protocols: string[]) =>
       `must be a URL with ${protocols.join(' or ')}//`,
     ),
   );
+/** A `postgres:` URL whose TLS settings mean the same to every driver. */
+export const databaseUrl = v.pipe(
+  url('postgres:', 'postgresql:'),
+  v.rawCheck(({ dataset, addIssue }) => {
+    const complaint = dataset.typed && URL.canParse(dataset.value) ? tlsComplaint(dataset.value) : null;
+    if (complaint !== null) addIssue({ message: complaint });
+  }),
+);
+export const certificates = v.pipe(nonEmpty, v.includes('-----BEGIN CERTIFICATE-----', 'must hold PEM certificates'));
 const list = v.pipe(
   v.string(),
   v.transform((value) =>

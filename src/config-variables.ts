@@ -1,7 +1,10 @@
 import * as v from 'valibot';
 import {
   adminTokens,
+  age,
+  certificates,
   cidrs,
+  databaseUrl,
   flag,
   groupRoles,
   integer,
@@ -18,12 +21,22 @@ import {
 /** Every variable, once: its rule, its default as text, and the sentence that stands in `.env.example` and the README. */
 export const variables = {
   DATABASE_URL: {
-    rule: url('postgres:', 'postgresql:'),
-    about: 'PostgreSQL 15 or newer. Unset: an embedded server in the data directory.',
+    rule: databaseUrl,
+    about:
+      'PostgreSQL 15 or newer. Unset: an embedded server in the data directory. TLS as sslmode says: require, verify-ca or verify-full.',
+  },
+  DATABASE_CA: {
+    rule: certificates,
+    about:
+      'PEM of the CAs that the PostgreSQL server is checked by; usually as DATABASE_CA_FILE. Unset: those of the system.',
   },
   REDIS_URL: {
     rule: url('redis:', 'rediss:'),
-    about: 'Redis 6.2 or newer with maxmemory-policy noeviction. Unset: queues live in PostgreSQL.',
+    about: 'Redis 6.2 or newer with maxmemory-policy noeviction; rediss: for TLS. Unset: queues live in PostgreSQL.',
+  },
+  REDIS_CA: {
+    rule: certificates,
+    about: 'PEM of the CAs that a rediss: server is checked by; usually as REDIS_CA_FILE. Unset: those of the system.',
   },
   PORT: { rule: integer(0, 65_535), default: '8080', about: 'Port of the API and console.' },
   CERT_METRICS_PORT: { rule: integer(0, 65_535), default: '9465', about: 'Port of /metrics, /livez and /readyz.' },
@@ -139,7 +152,7 @@ export const variables = {
     about: 'Ports of public addresses that may be probed; in CERT_PROBE_ALLOWED_CIDRS every port may.',
   },
   CERT_PROBE_TRUSTED_CA: {
-    rule: v.pipe(nonEmpty, v.includes('-----BEGIN CERTIFICATE-----', 'must hold PEM certificates')),
+    rule: certificates,
     about: 'PEM of CAs that probes trust beside the system’s; usually as CERT_PROBE_TRUSTED_CA_FILE.',
   },
   CERT_PROBE_FULL_ONLY: {
@@ -221,6 +234,36 @@ export const variables = {
     default: '168',
     about: 'Age beyond which the policy leaves an event alone.',
   },
+  CERT_RETENTION_EVENTS_DAYS: {
+    rule: age,
+    default: '400',
+    about: 'Days after which applied events that no state follows from any more are removed. 0: never. See docs/retention.md.',
+  },
+  CERT_RETENTION_IDENTITIES_DAYS: {
+    rule: age,
+    default: '0',
+    about: 'Days for which the identity of a removed event is kept, so that it is known when it is sent again. 0: for ever.',
+  },
+  CERT_RETENTION_NOTIFICATIONS_DAYS: {
+    rule: age,
+    default: '180',
+    about: 'Days after which notifications that were sent or given up are removed. 0: never.',
+  },
+  CERT_RETENTION_OBSERVATIONS_DAYS: {
+    rule: age,
+    default: '400',
+    about: 'Days after which what looks found is removed, but for the latest of each address. 0: never.',
+  },
+  CERT_RETENTION_INCIDENTS_DAYS: {
+    rule: age,
+    default: '400',
+    about: 'Days after which resolved incidents are removed. 0: never.',
+  },
+  CERT_RETENTION_REPLAYS_DAYS: {
+    rule: age,
+    default: '400',
+    about: 'Days after which bulk replays that are over are removed. 0: never.',
+  },
   NOTAFTER_PUBLIC_URL: {
     rule: url('http:', 'https:'),
     about:
@@ -239,6 +282,11 @@ export const variables = {
     rule: integer(1, 720),
     default: '12',
     about: 'Hours after which a console session ends in any case.',
+  },
+  NOTAFTER_QUERY_SECONDS: {
+    rule: integer(1, 3600),
+    default: '20',
+    about: 'Seconds after which a statement of the console or the API is cut off and answered 503; not for events.',
   },
   NOTAFTER_OIDC_ISSUER: {
     rule: url('http:', 'https:'),

@@ -28,7 +28,9 @@ export interface Setting {
 // Keys, tokens, and addresses that may hold either.
 const hidden: ReadonlySet<string> = new Set([
   'DATABASE_URL',
+  'DATABASE_CA',
   'REDIS_URL',
+  'REDIS_CA',
   'CERT_EVENT_INGEST_TOKEN',
   'CERT_EVENT_SOURCE_KEYS',
   'CERT_ADMIN_TOKENS',
@@ -135,6 +137,8 @@ export const parseConfig = (env: Env, readFile: (path: string) => string): Confi
   }
   if (values['CERT_RUNBOOK_WEBHOOK_URL'] !== undefined && values['CERT_RUNBOOK_SIGNING_SECRET'] === undefined)
     problems.push('CERT_RUNBOOK_SIGNING_SECRET must be set with CERT_RUNBOOK_WEBHOOK_URL');
+  if (values['REDIS_CA'] !== undefined && !String(values['REDIS_URL'] ?? '').startsWith('rediss:'))
+    problems.push('REDIS_URL must begin with rediss: when REDIS_CA is set');
   const isNamed = (name: string): boolean => [env[name], env[`${name}_FILE`]].some((text) => (text ?? '') !== '');
   problems.push(...singleSignOn(values, new Set(Object.keys(variables).filter(isNamed))));
   if (problems.length > 0) throw new ConfigError(problems);

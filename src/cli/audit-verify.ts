@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { parseConfig } from '../config.ts';
+import { type Config, parseConfig } from '../config.ts';
 import { auditSecretFile, secretsDir } from '../credentials.ts';
 import { parseObject } from '../emit/json.ts';
 import { ConfigError, messageOf } from '../errors.ts';
@@ -46,6 +46,18 @@ const keptCheckpoint = (given: string): ChainEnd => {
   return found;
 };
 
+/** Where the server's environment says that the database is. @throws CommandError that names what cannot be used */
+const databaseOf = (env: CliIo['env']): Pick<Config, 'DATABASE_URL' | 'DATABASE_CA'> => {
+  const names = ['DATABASE_URL', 'DATABASE_CA'].flatMap((name) => [name, `${name}_FILE`]);
+  try {
+    return parseConfig(Object.fromEntries(names.map((name) => [name, env[name]])), (file) =>
+      readFileSync(file, 'utf8'),
+    );
+  } catch (error) {
+    throw error instanceof ConfigError ? new CommandError(error.problems.join('; ')) : error;
+  }
+};
+
 /** The secrets of the server's environment, or the one that `npm start` generated; none where there are neither. */
 const signingSecrets = (env: CliIo['env']): readonly string[] => {
   const names = ['CERT_AUDIT_SIGNING_SECRET', 'CERT_AUDIT_SIGNING_SECRET_FILE'];
@@ -61,13 +73,13 @@ const signingSecrets = (env: CliIo['env']): readonly string[] => {
 
 /** Checks the log in the database itself, with nothing between. */
 const offline = async (io: CliIo, kept: readonly ChainEnd[]): Promise<Report> => {
-  const url = io.env['DATABASE_URL'];
-  if (url === undefined || url === '') throw new CommandError('--offline needs DATABASE_URL');
+  const { DATABASE_URL: url, DATABASE_CA: ca } = databaseOf(io.env);
+  if (url === undefined) throw new CommandError('--offline needs DATABASE_URL');
   // Read only here: what a database takes is most of the program.
   const [{ connectDb }, { walkAudit }] = [await import('../db/client.ts'), await import('../db/audit-walk.ts')];
   try {
     const secrets = signingSecrets(io.env);
-    const db = connectDb(url, { max: 1, name: 'notafter audit verify' });
+    const db = connectDb(url, { max: 1, name: 'notafter audit verify', ca });
     try {
       const onProgress = (rows: number): void => io.progress?.(`${rows} rows checked`);
       return { ...(await walkAudit(db, { secrets, kept, now: io.now(), onProgress })) };

@@ -2,8 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Roles, type RunningApp, startApp } from '../app.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { withGeneratedCredentials } from '../credentials.ts';
+import { grantRuntime } from '../db/grants.ts';
 import { migrate } from '../db/migrate.ts';
 import { StartError } from '../errors.ts';
+import { prepareQueueSchema } from '../queues/queue-schema.ts';
 import { welcome } from './welcome.ts';
 
 /** The platform is promised an exit within 25 s of SIGTERM. */
@@ -46,11 +48,19 @@ export const runAll = async (print: Line): Promise<void> => {
   for (const line of welcome(app, config, generatedIn)) print(line);
 };
 
-/** `notafter migrate`. */
-export const runMigrate = async (print: Line): Promise<void> => {
-  const { DATABASE_URL: url } = loadConfig();
+/**
+ * `notafter migrate`: the database, the queues where they live in it, and the rights of the role that the servers run as.
+ *
+ * @param role who is given those rights; nobody when undefined
+ */
+export const runMigrate = async (print: Line, role: string | undefined): Promise<void> => {
+  const { DATABASE_URL: url, DATABASE_CA: ca, REDIS_URL: redis } = loadConfig();
   if (url === undefined)
     throw new StartError('migrate needs DATABASE_URL; the embedded database is migrated when it starts');
-  await migrate(url);
+  await migrate(url, ca);
+  if (redis === undefined) await prepareQueueSchema(url, ca);
   print('the database is up to date');
+  if (role === undefined) return;
+  await grantRuntime(url, role, ca);
+  print(`${role} may read and write it`);
 };

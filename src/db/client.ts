@@ -1,5 +1,6 @@
 import postgres from 'postgres';
 import { AppError, StartError } from '../errors.ts';
+import { databaseAddress } from '../lifecycle/database-url.ts';
 import { drizzle, type PostgresJsDatabase, sql as drizzleSql } from './drizzle.ts';
 import * as schema from './schema.ts';
 import { guardTransactions } from './transactions.ts';
@@ -24,16 +25,25 @@ export interface Db {
 export interface ConnectOptions {
   readonly max: number;
   readonly name: string;
+  /** A statement that takes longer is cut off by the server; without it none is. */
+  readonly statementSeconds?: number;
+  /** PEM of the CAs that the server is checked by, in place of the system's. */
+  readonly ca?: string | undefined;
 }
 
-export const connectDb = (url: string, { max, name }: ConnectOptions): Db => {
-  const sql = postgres(url, {
+export const connectDb = (url: string, { max, name, statementSeconds, ca }: ConnectOptions): Db => {
+  const address = databaseAddress(url, ca);
+  const sql = postgres(address.url, {
+    ssl: address.ssl,
     max,
     connect_timeout: 5,
     idle_timeout: 300,
     max_lifetime: 3600,
     backoff: (attempt) => Math.min(1, 0.05 * 2 ** attempt),
-    connection: { application_name: name },
+    connection: {
+      application_name: name,
+      ...(statementSeconds !== undefined && { statement_timeout: statementSeconds * 1000 }),
+    },
     onnotice: () => undefined,
   });
   guardTransactions(sql, isConnectionLost);
@@ -100,8 +110,15 @@ export const isInfrastructureFault = (error: unknown): boolean => {
 /** A statement refused for its data (SQLSTATE classes 22 and 23): the same data is refused for ever. */
 export const isDataFault = (error: unknown): boolean => /^2[23]/.test(codeOf(error));
 
+/** The server cut a statement off that took too long: at once, it would take as long again. */
+export const isCutOff = (error: unknown): boolean => codeOf(error) === '57014';
+
+const tooLong = 'The database took too long over this and was stopped: ask for less, or try again later';
+
 /** Turns a fault of the database into the error that a caller is told. */
-export const asUnavailable = (error: unknown): unknown =>
-  isInfrastructureFault(error)
+export const asUnavailable = (error: unknown): unknown => {
+  if (isCutOff(error)) return new AppError('unavailable', tooLong, { retryAfterSeconds: 30, cause: error });
+  return isInfrastructureFault(error)
     ? new AppError('unavailable', 'The database is not available; try again', { retryAfterSeconds: 2, cause: error })
     : error;
+};

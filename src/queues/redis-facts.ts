@@ -9,9 +9,14 @@ export interface RedisFacts {
   readonly appendOnly: boolean;
 }
 
+/** Options of a client that trusts these CAs (PEM) alone; none where the system's are trusted. */
+export const redisTls = (ca: string | undefined): { readonly tls?: { readonly ca: string } } =>
+  ca === undefined ? {} : { tls: { ca } };
+
 /** Asks the server at `url`. Rejects when it does not answer within five seconds. */
-export const redisFacts = async (url: string): Promise<RedisFacts> => {
+export const redisFacts = async (url: string, ca?: string): Promise<RedisFacts> => {
   const client = new Redis(url, {
+    ...redisTls(ca),
     lazyConnect: true,
     connectTimeout: 3000,
     commandTimeout: 5000,

@@ -4,7 +4,6 @@ import {
   type PostgresConnectionOptions,
   type PostgresQueueBackend,
   Queue,
-  runMigrations,
   Worker,
   type Processor,
   type QueueOptions,
@@ -13,7 +12,10 @@ import {
 import { Redis } from 'ioredis';
 import { Pool } from 'pg';
 import { StartError } from '../errors.ts';
+import { databaseAddress } from '../lifecycle/database-url.ts';
 import type { QueueName } from './catalog.ts';
+import { ensureQueueSchema, queueSchema } from './queue-schema.ts';
+import { redisTls } from './redis-facts.ts';
 
 /** The part of a BullMQ queue that is used here; the same for both stores. */
 export type JobQueue = Pick<
@@ -100,9 +102,15 @@ const assertUsable = (info: string): void => {
   }
 };
 
-/** Queues in Redis. Every worker has connections of its own; all queues share one that fails fast while Redis is away. */
-export const redisStore = (url: string, prefix: string, onError: OnError): Store => {
+/**
+ * Queues in Redis. Every worker has connections of its own; all queues share one that fails fast while Redis is away.
+ *
+ * @param ca PEM of the CAs that a `rediss:` server is checked by, in place of the system's
+ */
+export const redisStore = (url: string, prefix: string, onError: OnError, ca?: string): Store => {
+  const tls = redisTls(ca);
   const producer = new Redis(url, {
+    ...tls,
     maxRetriesPerRequest: null,
     enableOfflineQueue: false,
     connectTimeout: 3000,
@@ -129,6 +137,7 @@ export const redisStore = (url: string, prefix: string, onError: OnError): Store
     },
     worker: (name, run, settings) => {
       const connection = new Redis(url, {
+        ...tls,
         maxRetriesPerRequest: null,
         connectTimeout: 3000,
         retryStrategy: reconnectDelay,
@@ -158,8 +167,6 @@ export const redisStore = (url: string, prefix: string, onError: OnError): Store
   };
 };
 
-const schema = 'bullmq';
-
 const factsQuery = `
   select split_part(current_setting('server_version'), ' ', 1) as version, current_setting('port')::int as port,
     extract(epoch from now() - pg_postmaster_start_time())::int as uptime,
@@ -175,11 +182,13 @@ interface FactsRow {
 }
 
 /** Queues in PostgreSQL, in a schema of their own on the product's database: what it remembers is what the ledger remembers. */
-export const postgresStore = (url: string, max: number, onError: OnError): Store => {
+export const postgresStore = (url: string, max: number, onError: OnError, ca?: string): Store => {
+  const address = databaseAddress(url, ca);
   const pool = new Pool({
-    connectionString: url,
+    connectionString: address.url,
+    ssl: address.ssl,
     max,
-    options: `-c search_path=${schema}`,
+    options: `-c search_path=${queueSchema}`,
     application_name: 'notafter queues',
     connectionTimeoutMillis: 5000,
     keepAlive: true,
@@ -214,7 +223,7 @@ export const postgresStore = (url: string, max: number, onError: OnError): Store
     check: async () => {
       const client = await pool.connect();
       try {
-        await runMigrations(client, schema);
+        await ensureQueueSchema(client);
       } finally {
         client.release();
       }

@@ -39,10 +39,14 @@ const words: Readonly<Record<string, string>> = {
 };
 
 /** Reachable, new enough, durable and migrated. */
-export const checkDatabase = async ({ DATABASE_URL: set, NOTAFTER_DATA_DIR: dataDir }: Config): Promise<Check[]> => {
+export const checkDatabase = async ({
+  DATABASE_URL: set,
+  DATABASE_CA: ca,
+  NOTAFTER_DATA_DIR: dataDir,
+}: Config): Promise<Check[]> => {
   try {
     const url = set ?? embeddedUrl(dataDir);
-    if (url !== null) return await checkServer(url, set === undefined ? 'embedded ' : '');
+    if (url !== null) return await checkServer(url, set === undefined ? 'embedded ' : '', ca);
     return [ok('database', 'embedded; it does not run now and starts with notafter')];
   } catch (error) {
     return [
@@ -51,8 +55,8 @@ export const checkDatabase = async ({ DATABASE_URL: set, NOTAFTER_DATA_DIR: data
   }
 };
 
-const checkServer = async (url: string, kind: string): Promise<Check[]> => {
-  const db = connectDb(url, { max: 1, name: 'notafter doctor' });
+const checkServer = async (url: string, kind: string, ca: string | undefined): Promise<Check[]> => {
+  const db = connectDb(url, { max: 1, name: 'notafter doctor', ca });
   try {
     const asked = databaseFacts(db);
     const outcome = await withinMs(asked, patienceMs);
@@ -77,13 +81,17 @@ const notDurable = (error: unknown): Check =>
   fail('durability', messageOf(error), 'set fsync, full_page_writes and synchronous_commit to on');
 
 /** Reachable, new enough, not evicting, and keeping its data over a restart. */
-export const checkRedis = async ({ REDIS_URL: url, NOTAFTER_QUEUE_PREFIX: prefix }: Config): Promise<Check[]> => {
+export const checkRedis = async ({
+  REDIS_URL: url,
+  REDIS_CA: ca,
+  NOTAFTER_QUEUE_PREFIX: prefix,
+}: Config): Promise<Check[]> => {
   if (url === undefined) return [ok('redis', 'not used: REDIS_URL is not set and queues live in PostgreSQL')];
-  const store = redisStore(url, prefix, () => undefined);
+  const store = redisStore(url, prefix, () => undefined, ca);
   const outcome = await withinMs(store.check(), patienceMs);
   await store.close();
   if (outcome instanceof StartError) return [fail('redis', outcome.message, "mend the server's settings")];
-  const facts = redisFacts(url);
+  const facts = redisFacts(url, ca);
   const asked = await withinMs(facts, patienceMs);
   if (outcome === 'done' && asked === 'done') return redisChecks(await facts);
   const why = asked instanceof Error ? codeOf(asked) : 'no answer in time';
