@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isInfrastructureFault } from './client.ts';
+import { isCutOff, isInfrastructureFault } from './client.ts';
 
 const waitsMs = [50, 250];
 
@@ -9,7 +9,7 @@ export const retrying = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       return await work();
     } catch (error) {
-      if (!isInfrastructureFault(error)) throw error;
+      if (!isInfrastructureFault(error) || isCutOff(error)) throw error;
       await sleep(wait);
     }
   }

@@ -3,9 +3,9 @@ import { stream } from 'hono/streaming';
 import * as v from 'valibot';
 import { lastCheckpoints, readAuditHead } from '../db/audit-checkpoints.ts';
 import { type AuditFilter, type AuditRow, countAudit, listAudit, readAuditUp } from '../db/audit-reads.ts';
-import { walkAudit } from '../db/audit-walk.ts';
 import type { ChainEnd } from '../lifecycle/audit-chain.ts';
 import { auditList, auditRow, checkpointAnswer, verifyAnswer } from './audit-answers.ts';
+import { checkAudit } from './audit-check.ts';
 import { auditFilters } from './audit-filter.ts';
 import { csvAnswer, type CsvColumn } from './console/csv.ts';
 import type { HttpEnv } from './env.ts';
@@ -65,6 +65,8 @@ const verifyRoute = {
   answers: {
     200: { about: `What was found; with Accept: ${ndjson}, progress before it`, schema: verifyAnswer },
   },
+  errors: [429],
+  problems: { 429: 'As many checks as may are under way; Retry-After says when to come again' },
 } as const;
 
 const checkpointRoute = {
@@ -131,15 +133,15 @@ const verify = (c: Context<HttpEnv>) => {
   const { checkpoint } = readQuery(c, verifyQuery);
   const kept = checkpoint === undefined ? [] : [checkpoint];
   const trust = { secrets: ctx.config.CERT_AUDIT_SIGNING_SECRET ?? [], kept, now: ctx.now() };
-  if (!(c.req.header('accept') ?? '').includes(ndjson))
-    return walkAudit(ctx.db, trust).then((report) => c.json(report));
+  if (!(c.req.header('accept') ?? '').includes(ndjson)) return checkAudit(ctx, trust).then((report) => c.json(report));
+  let seen = 0;
+  const report = checkAudit(ctx, { ...trust, onProgress: (rows) => void (seen = rows) });
   c.header('Content-Type', ndjson);
   return stream(c, async (out) => {
     const tell = (line: object) => out.writeln(JSON.stringify(line));
-    let seen = 0;
     const timer = setInterval(() => void tell({ rows: seen }), progressMs);
     try {
-      await tell(await walkAudit(ctx.db, { ...trust, onProgress: (rows) => void (seen = rows) }));
+      await tell(await report);
     } catch (error) {
       ctx.log.error({ err: error }, 'the audit log could not be checked');
       await tell({ message: 'The log could not be checked through a fault of the server' });

@@ -6,6 +6,7 @@ import { noteChange } from './audited.ts';
 import type { BoardRule } from './bull-board-rules.ts';
 import type { HttpEnv } from './env.ts';
 import { headerOf } from './header.ts';
+import { mayNoteDenied } from './login-limits.ts';
 import { assertSameOrigin } from './same-origin.ts';
 
 const longest = 200;
@@ -47,8 +48,12 @@ export const whyNot = (c: Context<HttpEnv>, rule: BoardRule, change: BoardChange
 
 const short = (text: string | null): string | null => (text === null ? null : displayText(text, longest));
 
-/** Writes a change that was asked for to the audit log, before it is made: `why` says why not, null that it was allowed. */
+/**
+ * Writes a change that was asked for to the audit log, before it is made: `why` says why not, null that it was allowed. Of those
+ * that are refused, a bounded number an hour is written.
+ */
 export const noteBoardChange = async (c: Context<HttpEnv>, change: BoardChange, why: string | null): Promise<void> => {
+  if (why !== null && !(await mayNoteDenied(c))) return;
   const { what, queue, job, state } = change;
   await noteChange(c, c.var.ctx.db, {
     action: 'queue.change',

@@ -16,6 +16,8 @@ const limits = {
   account: { points: 100, duration: quarterHour },
   noted: { points: 5, duration: hour },
   notedInAll: { points: 500, duration: hour },
+  // Of somebody who is known: enough to see what was tried.
+  denied: { points: 60, duration: hour },
 } as const;
 
 const open = (ctx: Ctx) => {
@@ -33,6 +35,7 @@ const open = (ctx: Ctx) => {
     account: limiter('account'),
     noted: limiter('noted'),
     notedInAll: limiter('notedInAll'),
+    denied: limiter('denied'),
   };
 };
 
@@ -101,6 +104,10 @@ export const beginAttempt = async (c: Hono<HttpEnv>, token: string | null): Prom
     },
   };
 };
+
+/** Whether one more change that somebody may not make is noted in the audit log: so many an hour of each actor. */
+export const mayNoteDenied = async ({ var: { ctx, actor } }: Hono<HttpEnv>): Promise<boolean> =>
+  (await take(limitersOf(ctx).denied, actor.name)) === null;
 
 /** Whether one more refusal is noted in the audit log: a few an hour from one place, and a bounded number in all. */
 export const mayNote = async (c: Hono<HttpEnv>): Promise<boolean> => {

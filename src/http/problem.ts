@@ -1,6 +1,7 @@
 import type { Context } from 'hono';
+import type { Ctx } from '../context.ts';
 import { asUnavailable } from '../db/client.ts';
-import { AppError } from '../errors.ts';
+import { AppError, messageOf } from '../errors.ts';
 import type { HttpEnv } from './env.ts';
 
 /** An RFC 9457 problem that also carries `message`, as the predecessor's clients expect. */
@@ -18,11 +19,39 @@ export const problemResponse = (c: Context<HttpEnv>, error: AppError): Response 
   return c.body(JSON.stringify(body), error.status);
 };
 
+const everyMs = 10_000;
+
+/** What began it: errors around it name the statement with its parameters. */
+const rootOf = (error: unknown): unknown =>
+  error instanceof Error && error.cause !== undefined ? rootOf(error.cause) : error;
+
+const told = new WeakMap<Ctx['log'], { at: number; untold: number }>();
+
+/**
+ * Logs that a caller is told to come again because something of ours is away: at most one line in ten seconds, however many
+ * they are, with the number of those since the line before.
+ */
+export const tellOfUnavailable = ({ log, now }: Ctx, error: AppError): void => {
+  if (error.code !== 'unavailable') return;
+  const at = now();
+  const last = told.get(log);
+  if (last !== undefined && at - last.at < everyMs) {
+    last.untold += 1;
+    return;
+  }
+  told.set(log, { at, untold: 0 });
+  const cause = error.cause === undefined ? {} : { cause: messageOf(rootOf(error.cause)) };
+  log.warn({ why: error.message, ...cause, alsoSince: last?.untold ?? 0 }, 'a request is answered 503');
+};
+
 /** Answers anything thrown by a handler; what is not written for the caller is logged whole and answered without detail. */
 export const onError = (thrown: unknown, c: Context<HttpEnv>): Response => {
   const error = asUnavailable(thrown);
-  if (error instanceof AppError) return problemResponse(c, error);
   const { ctx, requestId } = c.var;
+  if (error instanceof AppError) {
+    tellOfUnavailable(ctx, error);
+    return problemResponse(c, error);
+  }
   ctx.log.error(
     { err: thrown, path: c.req.routePath, ...(requestId !== undefined && { requestId }) },
     'request failed',

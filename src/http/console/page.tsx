@@ -6,7 +6,7 @@ import { AppError, type ErrorStatus } from '../../errors.ts';
 import { basePath, routedPath } from '../base-path.ts';
 import type { HttpEnv } from '../env.ts';
 import { headerOf } from '../header.ts';
-import { problemResponse } from '../problem.ts';
+import { problemResponse, tellOfUnavailable } from '../problem.ts';
 import { signedIn } from '../sessions.ts';
 import { Frame, Head, type NavCounts } from './parts/frame.tsx';
 import { Empty } from './parts/panel.tsx';
@@ -77,7 +77,8 @@ const advice: Readonly<Partial<Record<AppError['code'], string>>> = {
 export const errorPage = async (thrown: unknown, c: Context<HttpEnv>) => {
   const error = asUnavailable(thrown);
   const { ctx, requestId } = c.var;
-  if (!(error instanceof AppError)) ctx.log.error({ err: thrown, requestId, path: c.req.path }, 'page failed');
+  if (error instanceof AppError) tellOfUnavailable(ctx, error);
+  else ctx.log.error({ err: thrown, requestId, path: c.req.path }, 'page failed');
   const shown =
     error instanceof AppError ? error : new AppError('internal', 'The page failed through a fault of the server');
   // Nobody is known before sign-in; there is no frame to keep then.

@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { auditHashAt, lastCheckpoints, readAuditHead } from '../../../db/audit-checkpoints.ts';
 import { countAudit, listAudit } from '../../../db/audit-reads.ts';
 import { walkAudit } from '../../../db/audit-walk.ts';
+import { checkAudit } from '../../audit-check.ts';
 import { auditFilters } from '../../audit-filter.ts';
 import { exportAudit, narrowed, placeOf } from '../../audit.ts';
 import type { HttpEnv } from '../../env.ts';
@@ -70,14 +71,14 @@ const list = async (c: Context<HttpEnv>) => {
 };
 
 const checkAll = async (c: Context<HttpEnv>) => {
-  const { db, now } = c.var.ctx;
+  const { ctx } = c.var;
   readFilters(c, strictQuery({}));
-  const begun = now();
-  const report = await walkAudit(db, trustOf(c));
+  const begun = ctx.now();
+  const report = await checkAudit(ctx, trustOf(c));
   return answerPage(
     c,
     { title: report.ok ? 'The audit log fits together' : 'The audit log does not fit together' },
-    <AuditCheckPage {...report} tookMs={now() - begun} />,
+    <AuditCheckPage {...report} tookMs={ctx.now() - begun} />,
   );
 };
 
