@@ -136,6 +136,12 @@ const ownGauges = (registers: Registry[]) => ({
     help: 'Rows of the audit log since its last signed checkpoint; below 0 when rows are gone',
     registers,
   }),
+  retentionRound: new Gauge({
+    name: 'fdt_cert_retention_last_round_timestamp_seconds',
+    help: 'Time retention last went through all that is old, by table; nothing for one that is kept for ever',
+    labelNames: ['of'] as const,
+    registers,
+  }),
   silentSources: new Gauge({
     name: 'fdt_cert_sources_silent',
     help: 'Sources silent for more than three times their usual interval, at least a day',
@@ -189,6 +195,15 @@ const keptCounters = (registers: Registry[]) => {
         'fdt_cert_dlq_escalations_total',
         'Kinds of dead letters that the policy told of because it will not replay them, by class',
         ['class'],
+        registers,
+      ),
+    ] as const,
+    [
+      'fdt_cert_retention_removed_total',
+      kept<string>(
+        'fdt_cert_retention_removed_total',
+        'Rows removed because they were old, by table',
+        ['of'],
         registers,
       ),
     ] as const,

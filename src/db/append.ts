@@ -85,7 +85,8 @@ const rowOf = ({ id, source, clusterId, domain, parsed, provenanceSubject, recei
   received_at: receivedAt,
 });
 
-// The lateral lookup keeps the order given, and never reads the whole of the domains as a hash join does.
+// The lateral lookups keep the order given, and never read the whole of a table as a hash join does. An event that retention
+// has removed is not written again: its identity was noted before it went.
 const insertRows = async (
   { sql }: Db,
   unsorted: readonly NewEvent[],
@@ -110,6 +111,10 @@ const insertRows = async (
         to_timestamp(g.callback_received_at / 1000), ${groupId}, decode(g.content_hash, 'hex'),
         to_timestamp(g.received_at / 1000), to_timestamp(g.received_at / 1000)
       from given g left join lateral (select id, org_id from custom_domains where domain = g.domain limit 1) d on true
+      left join lateral (
+        select i.event_id from event_identities i
+        where i.digest = event_identity(g.source, g.cluster_id, g.source_event_id) limit 1) gone on true
+      where gone.event_id is null
       on conflict (source, coalesce(cluster_id, ''), source_event_id) where source_event_id is not null do nothing
       returning id, source, cluster_id, event_type, created_at
     ), seen as (
@@ -135,14 +140,24 @@ interface KnownRow {
   readonly content_hash: string;
 }
 
+/** Events of these identities: those in the ledger, and of those that retention has removed, what it has noted. */
 const findByIdentity = async ({ sql }: Db, events: readonly NewEvent[]) => {
   const rows = await sql<KnownRow[]>`
-    select e.id, e.source, e.cluster_id, e.source_event_id, e.status, encode(e.content_hash, 'hex') as content_hash
-    from unnest(${events.map((e) => e.source)}::text[], ${events.map((e) => e.clusterId ?? '')}::text[],
-                ${events.map((e) => e.parsed.sourceEventId ?? '')}::text[]) as k(source, cluster_id, source_event_id)
-    join certificate_lifecycle_events e
+    with k as (
+      select * from unnest(${events.map((e) => e.source)}::text[], ${events.map((e) => e.clusterId ?? '')}::text[],
+                           ${events.map((e) => e.parsed.sourceEventId ?? '')}::text[]) as t(source, cluster_id, source_event_id)
+    )
+    select false as here, k.source, k.cluster_id, k.source_event_id, i.event_id as id, 'applied' as status,
+      encode(i.content_hash, 'hex') as content_hash
+    from k cross join lateral (
+      select event_id, content_hash from event_identities
+      where digest = event_identity(k.source, k.cluster_id, k.source_event_id) limit 1) i
+    union all
+    select true, e.source, e.cluster_id, e.source_event_id, e.id, e.status, encode(e.content_hash, 'hex')
+    from k join certificate_lifecycle_events e
       on e.source = k.source and coalesce(e.cluster_id, '') = k.cluster_id and e.source_event_id = k.source_event_id
-     and e.source_event_id is not null`;
+     and e.source_event_id is not null
+    order by here`;
   return rows.map(
     (row) =>
       [

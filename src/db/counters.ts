@@ -12,6 +12,7 @@ export const counterNames = [
   'fdt_cert_replays_total',
   'fdt_cert_notifications_total',
   'certctl_notification_dead_total',
+  'fdt_cert_retention_removed_total',
 ] as const;
 export type CounterName = (typeof counterNames)[number];
 
@@ -35,6 +36,13 @@ export const raiseCounters = async (tx: Tx | Sql, samples: readonly Sample[]): P
     select u.name, u.labels, count(*)
     from unnest(${samples.map(({ name }) => name)}::text[], ${samples.map(({ labels }) => labelText(labels))}::text[]) as u(name, labels)
     group by u.name, u.labels order by u.name, u.labels
+    on conflict (name, labels) do update set value = counters.value + excluded.value`;
+};
+
+/** Raises one counter by `n`, in the transaction whose outcome it counts. */
+export const addToCounter = async (tx: Tx | Sql, { name, labels }: Sample, n: number): Promise<void> => {
+  await tx`
+    insert into counters (name, labels, value) values (${name}, ${labelText(labels)}, ${n})
     on conflict (name, labels) do update set value = counters.value + excluded.value`;
 };
 

@@ -1,7 +1,7 @@
 import type { Db } from './client.ts';
 
 /** Work that comes round by the clock, and that an alert watches. */
-export type SweepName = 'probe' | 'settle' | 'deliver' | 'ari' | 'watch' | 'policy';
+export type SweepName = 'probe' | 'settle' | 'deliver' | 'ari' | 'watch' | 'policy' | 'retention';
 
 // Beside the counters, but none of them: the time, in epoch ms, until which a sweep is known to have done its work.
 const name = 'sweep_last_success_ms';

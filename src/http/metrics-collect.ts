@@ -3,9 +3,11 @@ import { readSigning } from '../db/audit-checkpoints.ts';
 import { readCounters } from '../db/counters.ts';
 import { readGauges } from '../db/gauges.ts';
 import { readFailedTries } from '../db/pipe-activity.ts';
+import { readRetention } from '../db/retention.ts';
 import { readReplayLoops, readSilentSources } from '../db/self-watch.ts';
 import { readSweeps } from '../db/sweeps.ts';
 import { messageOf } from '../errors.ts';
+import { retentionDays } from '../lifecycle/retention.ts';
 import { spikeOf } from '../lifecycle/self-watch.ts';
 import { withinMs } from '../queues/bounded.ts';
 import { sortExposition } from './exposition.ts';
@@ -34,6 +36,9 @@ const refreshFromDatabase = async ({ db, metrics, config, now }: Ctx): Promise<v
   metrics.replayLoops.set((await readReplayLoops(db, null)).events);
   for (const tries of await readFailedTries(db, at))
     metrics.failuresSpiking.set({ error_class: tries.errorClass }, spikeOf(tries) === null ? 0 : 1);
+  const ages = retentionDays(config);
+  for (const { name, roundAt } of await readRetention(db))
+    if (roundAt !== null && ages.has(name)) metrics.retentionRound.set({ of: name }, roundAt / 1000);
   const signing = await readSigning(db);
   metrics.auditCheckpoint.set(signing.signedAt / 1000);
   metrics.auditUnsigned.set(signing.unsigned);

@@ -84,7 +84,12 @@ export const step = (state: CertState, event: LedgerEvent): CertState => {
 };
 
 /** True for a success after which nothing that came before it matters any more: a fold may begin there. */
-export const saysAll = ({ eventType, certificateRef, notAfter, renewalDueAt }: LedgerEvent): boolean =>
+export const saysAll = ({
+  eventType,
+  certificateRef,
+  notAfter,
+  renewalDueAt,
+}: Pick<LedgerEvent, 'eventType' | 'certificateRef' | 'notAfter' | 'renewalDueAt'>): boolean =>
   isSuccess(eventType) && certificateRef !== null && notAfter !== null && renewalDueAt !== null;
 
 export type OpenIncidents = ReadonlyMap<IncidentDraft['type'], IncidentDraft>;

@@ -11,6 +11,7 @@ import { dlqPolicy } from './dlq-policy.ts';
 import { probeDomains } from './probe-domains.ts';
 import { probeSweep } from './probe-sweep.ts';
 import { replayRunner } from './replay-run.ts';
+import { retention } from './retention.ts';
 import { expiryCounter, selfWatch } from './self-watch.ts';
 import { settler } from './settle.ts';
 import type { WorkTools } from './tools.ts';
@@ -29,6 +30,7 @@ export const handlersFor = (ctx: Ctx, tools: WorkTools): Handlers => ({
   'dlq-policy': dlqPolicy(ctx, tools),
   'self-watch': () => selfWatch(ctx, tools),
   'count-expiry': () => expiryCounter(ctx),
+  retention: () => retention(ctx, tools),
   deliver: deliverer(ctx, tools),
   'deliver-due': deliverDue(ctx, tools),
   'refresh-alerts': () => refreshAlerts(ctx, tools),

@@ -51,6 +51,7 @@ export const catalog = {
     'audit-checkpoint': { payload: nothing, everyMs: 15_000 },
     'count-expiry': { payload: nothing, everyMs: 60_000 },
     'replay-run': { payload: nothing, everyMs: 5000 },
+    retention: { payload: nothing, everyMs: 15_000 },
     canary: { payload: nothing },
   },
 } as const satisfies Catalog;
