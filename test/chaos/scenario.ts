@@ -1,4 +1,5 @@
 import type { Child } from '../support/child.ts';
+import type { Answer } from '../support/driver.ts';
 import type { Flaw, Sql } from '../support/ledger.ts';
 import type { TestPostgres } from '../support/postgres.ts';
 import type { App, Environment } from '../support/process.ts';
@@ -22,6 +23,8 @@ export interface WorldOptions {
   readonly postgres?: Readonly<Record<string, string>>;
   /** Runs the build that knows failpoints; see failpoints.ts. */
   readonly failpoints?: boolean;
+  /** Events may fail for other reasons than an unknown domain, such as poison; otherwise each such try is a flaw. */
+  readonly mayFail?: boolean;
   /** Puts a program before every process of the product, such as `faketime` or `prlimit` with its arguments. */
   readonly wrap?: readonly string[];
 }
@@ -108,6 +111,12 @@ export interface Verdict {
   readonly flaws: readonly Flaw[];
 }
 
+export interface Figure {
+  readonly what: string;
+  readonly value: number;
+  readonly unit: string;
+}
+
 /** A whole installation under test: servers of its own, fault proxies between, senders, a receiver, and a look from outside. */
 export interface World {
   readonly backend: Backend;
@@ -120,6 +129,14 @@ export interface World {
   readonly postgres: WorldPostgres;
   readonly receiver: CountingReceiver;
   readonly domains: readonly string[];
+  /** Names that nobody registered; drives with `unresolved` speak of them. */
+  readonly strangers: readonly string[];
+  /** Registers names over the organisations, trying again while nobody takes them. */
+  register(names: readonly string[]): Promise<void>;
+  /** Sends one signed event by hand, to the first API unless told; gives the answer, whatever it is. No journal knows of it. */
+  tell(event: Readonly<Record<string, unknown>> & { readonly domain: string }, api?: number): Promise<Answer>;
+  /** Processes that ended although nobody ended them, with their last words; each was started again. A flaw, unless emptied. */
+  readonly ends: string[];
   /** Folder of this run: journals, logs, data; kept when the verdict is bad. */
   readonly dir: string;
   drive(options?: DriveOptions): Promise<Drive>;

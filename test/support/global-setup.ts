@@ -1,15 +1,10 @@
-import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
-import { migrate } from '../../src/db/migrate.ts';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/embedded.ts';
-import { guardServer } from './guard.ts';
+import type { EmbeddedPostgres } from '../../src/embedded.ts';
+import { build, startTemplateServer } from './made.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -17,9 +12,6 @@ declare module 'vitest' {
     readonly sharedUrl: string;
   }
 }
-
-export const TEMPLATE = 'notafter_template';
-const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /**
  * What the test files of one run share, made when the first one asks: a Postgres server with a migrated template
@@ -41,23 +33,6 @@ export const setup = async (project: TestProject): Promise<() => Promise<void>> 
     if (server !== undefined) await (await server).stop();
     rmSync(dataDir, { recursive: true, force: true });
   };
-};
-
-const startTemplateServer = async (dataDir: string): Promise<EmbeddedPostgres> => {
-  guardServer(dataDir);
-  const server = await startEmbeddedPostgres({ dataDir, log: () => undefined, settings: { max_connections: '300' } });
-  const sql = postgres(server.url, { max: 1 });
-  await sql.unsafe(`CREATE DATABASE ${TEMPLATE}`);
-  await sql.end();
-  const template = new URL(server.url);
-  template.pathname = `/${TEMPLATE}`;
-  await migrate(template.href);
-  return server;
-};
-
-const build = async (): Promise<string> => {
-  await promisify(execFile)(process.execPath, ['scripts/setup.mjs', 'build'], { cwd: root });
-  return path.join(root, 'dist', 'cli.js');
 };
 
 const listen = async (

@@ -117,8 +117,12 @@ const canonical = (value: unknown): string =>
       : inner,
   );
 
-/** Domains whose state or open incidents are not what one fold over the whole ledger gives. */
-export const unfolded = async (sql: Sql): Promise<Flaw[]> => {
+/**
+ * Domains whose state or open incidents are not what one fold over the whole ledger gives.
+ *
+ * @param view how a row follows from the state: as events leave it, or as the sweep does after them
+ */
+export const unfolded = async (sql: Sql, view: typeof viewOf = viewOf): Promise<Flaw[]> => {
   const byDomain = Map.groupBy(await appliedEvents(sql), ({ domain }) => domain);
   const incidents = Map.groupBy(await openIncidents(sql), ({ domain }) => domain);
   return (await domainRows(sql)).flatMap(({ domain, state, settings }) => {
@@ -126,7 +130,7 @@ export const unfolded = async (sql: Sql): Promise<Flaw[]> => {
     if (events === undefined) return [];
     const folded = foldHistory(events);
     const open = [...folded.open.values()].map(({ type, tier }) => ({ domain, type, tier }));
-    const { tlsStatus, backoffSeconds, nextRetryAt } = viewOf(
+    const { tlsStatus, backoffSeconds, nextRetryAt } = view(
       { settings, state: folded.state, served: neverServed },
       null,
       Date.now(),

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import postgres from 'postgres';
 import { startEmbeddedPostgres } from '../../src/embedded.ts';
-import { TEMPLATE } from './global-setup.ts';
 import { guardServer } from './guard.ts';
+import { TEMPLATE } from './made.ts';
 import { freePort } from './ports.ts';
 import { askShared } from './shared.ts';
 

@@ -18,6 +18,8 @@ export interface TestRedis {
   readonly url: string;
   readonly port: number;
   readonly dir: string;
+  /** Of the server that runs now, or ran last. */
+  pid(): number;
   /** Ends the server and removes its folder. */
   stop(): Promise<void>;
   /** Kills the server; its folder stays. */
@@ -40,6 +42,7 @@ export const startRedis = async (options: RedisOptions = {}): Promise<TestRedis>
     url: `redis://127.0.0.1:${port}/0`,
     port,
     dir,
+    pid: () => child.pid,
     stop,
     kill9: async () => void (await child.kill9()),
     restart: async () => {
