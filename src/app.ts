@@ -47,10 +47,15 @@ export interface RunningApp {
 }
 
 const databasePatienceMs = 15_000;
+// No statement of the product's own takes half a minute. Those that write events are given up sooner: a connection that leads
+// nowhere must not keep events waiting for long.
+const [statementSeconds, eventStatementSeconds] = [30, 8];
+// As many as groups are committed at once, and one for what is noted beside.
+const mostForEvents = 3;
 // Apart from those of events: however much somebody asks of the console, events find a connection.
 const mostForPeople = 6;
-// Many jobs in hand cost little: their groups share transactions.
-const concurrency = { 'cert-events': 16, probes: 16, maintenance: 4 };
+// Many jobs in hand cost little: their groups share transactions, the larger the longer those take.
+const concurrency = { 'cert-events': 64, probes: 16, maintenance: 4 };
 /** Looks at a deployment and second looks have their minute: what is due is asked for at least this often. */
 const probeTickSeconds = 15;
 const ariTickSeconds = 60;
@@ -159,8 +164,17 @@ export const startApp = async (
     if (embedded !== null) cleanup.add('embedded PostgreSQL', 8000, embedded.stop);
     const databaseUrl = config.DATABASE_URL ?? embedded?.url ?? '';
     const ca = config.DATABASE_CA;
-    const db = await openDatabase(databaseUrl, { max: 12, name: 'notafter', ca });
+    const db = await openDatabase(databaseUrl, { max: 12, name: 'notafter', statementSeconds, ca });
     cleanup.add('database pool', 3000, db.close);
+    const events = roles.api
+      ? await openPool(databaseUrl, {
+          max: mostForEvents,
+          name: 'notafter events',
+          statementSeconds: eventStatementSeconds,
+          ca,
+        })
+      : null;
+    if (events !== null) cleanup.add('database pool of events', 3000, events.close);
     const store = await openStore(config, databaseUrl, log);
     cleanup.add('queue store', 2000, store.close);
     const queues = openQueues(store, config.CERT_EVENT_MAX_RETRIES, intervalsOf(config));
@@ -178,7 +192,12 @@ export const startApp = async (
     cleanup.add('activity', 2000, recordActivity(ctx).stop);
 
     let guardian: Guardian | null = null;
-    const readiness = readinessOf({ ctx, api: roles.api, guardian: () => guardian, phase: () => phase });
+    const readiness = readinessOf({
+      ctx: { ...ctx, db: events ?? db },
+      api: roles.api,
+      guardian: () => guardian,
+      phase: () => phase,
+    });
     const metricsServer = await listen(metricsApp(ctx, readiness, renderMetrics), {
       host: config.NOTAFTER_HOST,
       port: config.CERT_METRICS_PORT,
@@ -187,7 +206,7 @@ export const startApp = async (
     });
     cleanup.add('metrics server', 2000, () => metricsServer.drain(1000));
     if (roles.worker) guardian = startWorking(ctx, { store, queues, cleanup });
-    const port = roles.api ? await startServing(ctx, { databaseUrl, readiness, cleanup }) : null;
+    const port = events === null ? null : await startServing(ctx, { databaseUrl, events, readiness, cleanup });
     phase = 'running';
     log.info({ roles, port, metricsPort: metricsServer.port, queues: store.backend }, 'started');
     return {
@@ -211,12 +230,14 @@ type Cleanups = ReturnType<typeof cleanups>;
 
 interface Serving {
   readonly databaseUrl: string;
+  /** Connections that nothing but ingest uses. */
+  readonly events: Db;
   readonly readiness: () => Promise<Readiness>;
   readonly cleanup: Cleanups;
 }
 
-const startServing = async (ctx: Ctx, { databaseUrl, readiness, cleanup }: Serving): Promise<number> => {
-  const sink = ingestSink(ctx);
+const startServing = async (ctx: Ctx, { databaseUrl, events, readiness, cleanup }: Serving): Promise<number> => {
+  const sink = ingestSink({ ...ctx, db: events });
   cleanup.add('ingest', 6000, sink.drain);
   const db = await openPool(databaseUrl, {
     max: mostForPeople,

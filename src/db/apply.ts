@@ -68,8 +68,10 @@ export const loadForApply = async (tx: Tx, scope: ApplyScope): Promise<Loaded> =
   // Sent together, run one after the other: each statement sees what was committed when the one before had its locks.
   const [, domains, events, incidentRows] = await Promise.all([
     // Every statement of the transaction looks rows up by key. Planning it anew for each array costs more than running it, and
-    // a plan that is kept must not be one that was made for an empty table.
-    tx`select set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)`,
+    // a plan that is kept must not be one that was made for an empty table: of a domain with many events, a bitmap reads them
+    // all and sorts them, where the index gives the latest few.
+    tx`select set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true),
+      set_config('enable_bitmapscan', 'off', true)`,
     lockDomains(tx, scope),
     lockEvents(tx, scope),
     liveIncidents(tx, scope),
@@ -81,7 +83,7 @@ export const loadForApply = async (tx: Tx, scope: ApplyScope): Promise<Loaded> =
 
 // How far back a success that says all is looked for among the domain's rows, and by how much an event's own time may be
 // ahead of its receipt, of which the id tells: five minutes by the contract, as much again for clocks that differ.
-const looksBack = 32;
+const looksBack = 500;
 const aheadMs = 600_000;
 
 /**
@@ -93,26 +95,34 @@ export const loadHistory = async (
   refolds: readonly Refold[],
 ): Promise<ReadonlyMap<string, readonly LedgerEvent[]>> => {
   if (refolds.length === 0) return new Map<string, LedgerEvent[]>();
+  // One after the other, whatever the planner believes: where to begin, once for each domain, and only then what came since.
   const rows = await tx<(LedgerEvent & { domainId: string })[]>`
+    with begins as materialized (
+      select l.id, l.domain, s.occurred_at as full_at, s.id as full_id,
+        coalesce(rpad(s.received_hex, 32, '0'), repeat('0', 32))::uuid as first_received
+      from unnest(${refolds.map(({ id }) => id)}::uuid[], ${refolds.map(({ domain }) => domain)}::text[],
+                  ${refolds.map(({ lastEventId }) => lastEventId)}::uuid[], ${refolds.map(({ first }) => first.id)}::uuid[],
+                  ${refolds.map(({ first }) => first.occurredAt)}::float8[]) as l(id, domain, last_id, first_id, first_at)
+      left join lateral (
+        select r.id, r.occurred_at,
+          lpad(to_hex((extract(epoch from r.occurred_at) * 1000)::bigint - ${aheadMs}::bigint), 12, '0') as received_hex
+        from (
+          select n.id, n.occurred_at, n.status, n.domain_id, n.event_type, n.certificate_ref, n.not_after, n.renewal_due_at
+          from certificate_lifecycle_events n where n.domain = l.domain and n.id <= l.last_id order by n.id desc limit ${looksBack}
+        ) r
+        where r.status = 'applied' and r.domain_id = l.id and r.event_type in ('issuance_succeeded', 'renewal_succeeded')
+          and r.certificate_ref is not null and r.not_after is not null and r.renewal_due_at is not null
+          and (r.occurred_at, r.id) < (to_timestamp(l.first_at / 1000), l.first_id)
+        order by r.occurred_at desc, r.id desc limit 1
+      ) s on true
+    )
     select ${eventColumns(tx)}, e.domain_id as "domainId"
-    from unnest(${refolds.map(({ id }) => id)}::uuid[], ${refolds.map(({ domain }) => domain)}::text[],
-                ${refolds.map(({ lastEventId }) => lastEventId)}::uuid[], ${refolds.map(({ first }) => first.id)}::uuid[],
-                ${refolds.map(({ first }) => first.occurredAt)}::float8[]) as l(id, domain, last_id, first_id, first_at)
-    left join lateral (
-      select r.id, r.occurred_at,
-        lpad(to_hex((extract(epoch from r.occurred_at) * 1000)::bigint - ${aheadMs}::bigint), 12, '0') as received_hex
-      from (
-        select n.id, n.occurred_at, n.status, n.domain_id, n.event_type, n.certificate_ref, n.not_after, n.renewal_due_at
-        from certificate_lifecycle_events n where n.domain = l.domain and n.id <= l.last_id order by n.id desc limit ${looksBack}
-      ) r
-      where r.status = 'applied' and r.domain_id = l.id and r.event_type in ('issuance_succeeded', 'renewal_succeeded')
-        and r.certificate_ref is not null and r.not_after is not null and r.renewal_due_at is not null
-        and (r.occurred_at, r.id) < (to_timestamp(l.first_at / 1000), l.first_id)
-      order by r.occurred_at desc, r.id desc limit 1
-    ) s on true
-    join certificate_lifecycle_events e
-      on e.domain = l.domain and e.id >= coalesce(rpad(s.received_hex, 32, '0'), repeat('0', 32))::uuid
-    where e.domain_id = l.id and e.status = 'applied' and (s.id is null or (e.occurred_at, e.id) >= (s.occurred_at, s.id))`;
+    from begins b cross join lateral (
+      select * from certificate_lifecycle_events h
+      where h.domain = b.domain and h.id >= b.first_received and h.domain_id = b.id and h.status = 'applied'
+        and (b.full_id is null or (h.occurred_at, h.id) >= (b.full_at, b.full_id))
+      offset 0
+    ) e`;
   return Map.groupBy(rows, ({ domainId }) => domainId);
 };
 
