@@ -82,6 +82,8 @@ export interface DriveOptions {
   readonly domains?: readonly string[];
   /** Seed of the events; default the world's. */
   readonly seed?: number;
+  /** Where they are sent; default the ports of the world's APIs. */
+  readonly ports?: readonly number[];
 }
 
 /** Senders in a process of their own. Each event is on disk before it is sent, and each answer before it counts. */
@@ -137,6 +139,8 @@ export interface World {
   tell(event: Readonly<Record<string, unknown>> & { readonly domain: string }, api?: number): Promise<Answer>;
   /** Processes that ended although nobody ended them, with their last words; each was started again. A flaw, unless emptied. */
   readonly ends: string[];
+  /** What was measured so far. */
+  readonly figures: readonly Figure[];
   /** Folder of this run: journals, logs, data; kept when the verdict is bad. */
   readonly dir: string;
   drive(options?: DriveOptions): Promise<Drive>;

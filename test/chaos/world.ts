@@ -11,10 +11,8 @@
 //
 // The runner (run.ts) does all but the fault by itself for every Scenario of scenarios/index.ts: it opens the world, runs the
 // scenario, stops its drives, waits until all is settled and checks. Events have to be signed: `world.tell` sends one by hand.
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { gzipSync } from 'node:zlib';
 import { migrate } from '../../src/db/migrate.ts';
 import { credentials } from '../support/driver.ts';
 import { openLedger, type Sql } from '../support/ledger.ts';
@@ -24,6 +22,7 @@ import { waitFor } from '../support/wait.ts';
 import type { Cooldowns } from './check-notices.ts';
 import { checkWorld } from './checker.ts';
 import { type RunningDrive, startDrive } from './drive.ts';
+import { openLog } from './log.ts';
 import { randomOf } from './random.ts';
 import { startReceiver } from './receiver.ts';
 import { registerDomains, tellOf } from './registry.ts';
@@ -31,8 +30,6 @@ import { createReplica, type OwnedReplica } from './replica.ts';
 import type { Drive, DriveOptions, Figure, World, WorldOptions } from './scenario.ts';
 import { startWorldPostgres, startWorldRedis } from './servers.ts';
 import { sourceKeys } from './workload.ts';
-
-const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** What every process of the product is given beside its servers: what waits comes round soon, and nothing is looked at that does not exist. */
 const quick = (receiver: string): Environment => ({
@@ -82,30 +79,13 @@ const nextAcceptance = (drive: Drive, since: number, timeoutMs: number): Promise
     { timeoutMs, what: 'a 202' },
   );
 
-/** A folder of a run: `.data/chaos/<name>`, emptied. */
-const folderOf = (name: string): string => {
-  const dir = path.join(root, '.data', 'chaos', name);
-  rmSync(dir, { recursive: true, force: true });
-  mkdirSync(dir, { recursive: true });
-  return dir;
-};
-
-const packJournals = (dir: string): void => {
-  for (const name of readdirSync(dir, { recursive: true, encoding: 'utf8' })) {
-    if (!name.endsWith('.jsonl') || name === 'log.jsonl') continue;
-    const file = path.join(dir, name);
-    writeFileSync(`${file}.gz`, gzipSync(readFileSync(file)));
-    rmSync(file);
-  }
-};
-
 const cooldownsOf = (env: Environment = {}): Cooldowns => ({
   alert: 1000 * Number(env['CERT_ALERT_COOLDOWN_SECONDS'] ?? 1800),
   runbook: 1000 * Number(env['CERT_RUNBOOK_COOLDOWN_SECONDS'] ?? 900),
 });
 
 export interface OpenOptions extends WorldOptions {
-  /** Names the folder of the run below .data/chaos. */
+  /** Part of the name of the run's folder below .data/chaos. */
   readonly name?: string;
   /** Where progress goes beside the log; default nowhere. */
   readonly print?: (line: string) => void;
@@ -114,21 +94,14 @@ export interface OpenOptions extends WorldOptions {
 /** A world, and what the runner asks of it beside. */
 export interface OpenWorld extends World {
   readonly drives: readonly RunningDrive[];
-  readonly figures: readonly Figure[];
 }
 
 /** Opens a whole installation under test; `close` ends whatever was started in it. */
 export const openWorld = async (options: OpenOptions): Promise<OpenWorld> => {
   const { backend, seed, print = () => undefined } = options;
-  const dir = folderOf(options.name ?? `world-${backend}-${seed}-${process.pid}`);
-  const started = Date.now();
-  const log = (entry: Readonly<Record<string, unknown>>): void =>
-    appendFileSync(path.join(dir, 'log.jsonl'), `${JSON.stringify({ at: Date.now() - started, ...entry })}\n`);
-  const say = (text: string): void => {
-    log({ say: text });
-    print(`${((Date.now() - started) / 1000).toFixed(1).padStart(7)} s  ${text}`);
-  };
-  log({ started: new Date(started).toISOString(), options: { ...options, print: undefined } });
+  const log = openLog(options.name ?? `world-${backend}-${seed}`, print);
+  const { dir, say } = log;
+  log.write({ started: new Date().toISOString(), options: { ...options, print: undefined } });
   await using undo = new AsyncDisposableStack();
 
   const random = randomOf(seed);
@@ -198,7 +171,7 @@ export const openWorld = async (options: OpenOptions): Promise<OpenWorld> => {
       const name = `drive-${drives.length + 1}`;
       const settings = {
         dir: path.join(dir, name),
-        ports: urls.map((url) => Number(new URL(url).port)),
+        ports: given.ports ?? urls.map((url) => Number(new URL(url).port)),
         token: credentials.CERT_EVENT_INGEST_TOKEN,
         name: `s${given.seed ?? seed}-${drives.length + 1}`,
         seed: given.seed ?? seed * 100 + drives.length,
@@ -210,7 +183,7 @@ export const openWorld = async (options: OpenOptions): Promise<OpenWorld> => {
         domains: given.domains ?? domains,
         strangers,
       };
-      log({ drive: name, ...settings, domains: settings.domains.length, strangers: strangers.length });
+      log.write({ drive: name, ...settings, domains: settings.domains.length, strangers: strangers.length });
       const drive = startDrive(settings);
       drives.push(drive);
       return drive;
@@ -229,13 +202,13 @@ export const openWorld = async (options: OpenOptions): Promise<OpenWorld> => {
       const dirs = [told, ...drives.map((drive) => drive.dir)];
       const mayFail = options.mayFail === true;
       const verdict = await checkWorld({ sql, receiver, dirs, ends, cooldowns: cooldownsOf(options.env), mayFail });
-      log({ verdict });
+      log.write({ verdict });
       return verdict;
     },
     close: async () => {
       for (const { child } of drives) if (!child.hasExited()) await child.kill9();
       await closing.disposeAsync();
-      packJournals(dir);
+      log.close();
     },
   };
   const closing = undo.move();

@@ -1,0 +1,37 @@
+import { waitFor } from '../../support/wait.ts';
+import type { Replica, World } from '../scenario.ts';
+
+const minute = 60_000;
+
+/** Milliseconds until nothing that was accepted before `before` (epoch ms) is pending, counted from `before`. */
+export const untilCaughtUp = async (world: World, before: number, timeoutMs = minute): Promise<number> => {
+  await waitFor(
+    async () => {
+      const [row] = await world.sql<{ n: number }[]>`
+        select count(*)::int as n from certificate_lifecycle_events
+        where status = 'pending' and retry_count = 0 and created_at <= to_timestamp(${before} / 1000.0)`;
+      if (row?.n !== 0) throw new Error(`${row?.n} events are pending`);
+      return true;
+    },
+    { timeoutMs, intervalMs: 50, what: 'what was accepted before to be applied' },
+  );
+  return Date.now() - before;
+};
+
+/** Starts a process that dies at the `nth` passing of a failpoint, waits until it has, and gives when (epoch ms). It stays down. */
+export const dieAt = async (world: World, replica: Replica, failpoint: string, nth = 1): Promise<number> => {
+  if (!replica.app().hasExited()) await replica.kill9();
+  const env = { NOTAFTER_FAILPOINTS: `${failpoint}=kill@${nth}` };
+  const isSo = (what: string): boolean => what.includes(`failpoint ${failpoint}: kill`);
+  // It may be dead before it is ready.
+  await replica.start({ env, ready: false });
+  await waitFor(() => world.ends.some(isSo), {
+    timeoutMs: minute,
+    intervalMs: 5,
+    what: `a process to die at ${failpoint}`,
+  });
+  world.ends.splice(world.ends.findIndex(isSo), 1);
+  const at = Date.now();
+  await replica.kill9();
+  return at;
+};
