@@ -10,7 +10,7 @@ export const identitiesStep: Step = async (tx, { cutoff }) => {
   const { count } = await tx`
     delete from event_identities i
     where i.digest = any(array(
-      select digest from event_identities where noted_at < to_timestamp(${cutoff} / 1000.0) order by noted_at limit ${pageSize}
+      select digest from event_identities where removed_at < to_timestamp(${cutoff} / 1000.0) order by removed_at limit ${pageSize}
       for update skip locked))`;
   return rest(count);
 };

@@ -8,7 +8,7 @@ import { firstIdAt } from './uuid-time.ts';
 const pageSize = 500;
 // Newest rows of a domain among which what replaces the old ones is looked for. Fewer seen means fewer removed, never more.
 const looksBack = 32;
-// Longer than any statement at ingest may take.
+// Longer than any statement at ingest may take: none can have begun before the note and write after the event is gone.
 const notedBeforeMs = 60_000;
 const leastId = '00000000-0000-0000-0000-000000000000';
 
@@ -26,6 +26,18 @@ interface OldEvent extends Facts {
 interface RecentEvent extends Facts {
   readonly domainId: string;
 }
+
+interface Removed {
+  readonly n: number;
+}
+
+/** What may go, of `certificate_lifecycle_events e`; looked at again behind the lock. */
+const goes = (tx: Tx, cutoff: number) => tx`e.status = 'applied' and e.updated_at < to_timestamp(${cutoff} / 1000.0)`;
+
+/** With the events of `gone`, what was noted of their tries and replays. */
+const withTraces = (tx: Tx) => tx`
+  tries as (delete from cert_event_attempts a using gone g where a.event_id = g.id),
+  replayed as (delete from cert_event_replays r using gone g where r.event_id = g.id)`;
 
 const facts = (tx: Tx, of: 'e' | 'n') => tx`
   ${tx(of)}.event_type as "eventType", ${ms(tx, `${of}.occurred_at`)} as "occurredAt", ${tx(of)}.certificate_ref as "certificateRef",
@@ -65,39 +77,61 @@ const forgettable = async (tx: Tx, page: readonly OldEvent[]): Promise<string[]>
   });
 };
 
-/** Removes events with their tries and replays; of one that has an identity, that is noted first, and the event goes in a later round. */
-const remove = async (tx: Tx, ids: readonly string[], cutoff: number, now: number): Promise<number> => {
-  const [row] = await tx<{ n: number }[]>`
+/**
+ * Of these events, notes the identities of those that have one, so that they can go after a while, and removes the others at
+ * once: what has no identity is never known as a repeat.
+ */
+const noteOrRemove = async (tx: Tx, ids: readonly string[], cutoff: number, now: number): Promise<number> => {
+  const [row] = await tx<Removed[]>`
     with chosen as materialized (
       select e.id, e.source_event_id is not null as named, e.content_hash,
         case when e.source_event_id is not null then event_identity(e.source, e.cluster_id, e.source_event_id) end as digest
       from certificate_lifecycle_events e
-      where e.id = any(${[...ids]}::uuid[]) and e.status = 'applied' and e.updated_at < to_timestamp(${cutoff} / 1000.0)
-      order by e.id for update of e skip locked
-    ), known as materialized (
-      select c.id, i.noted_at from chosen c join event_identities i on i.digest = c.digest and i.event_id = c.id
+      where e.id = any(${[...ids]}::uuid[]) and ${goes(tx, cutoff)} order by e.id for update of e skip locked
     ), noted as (
       insert into event_identities (digest, event_id, content_hash, noted_at)
       select digest, id, content_hash, to_timestamp(${now} / 1000.0) from chosen where named order by digest
       on conflict (digest) do nothing
     ), gone as (
-      delete from certificate_lifecycle_events e using chosen c
-      where e.id = c.id and (not c.named
-        or exists (select from known k where k.id = c.id and k.noted_at < to_timestamp(${now - notedBeforeMs} / 1000.0)))
-      returning e.id
-    ), tries as (
-      delete from cert_event_attempts a using gone g where a.event_id = g.id
-    ), replayed as (
-      delete from cert_event_replays r using gone g where r.event_id = g.id
-    )
+      delete from certificate_lifecycle_events e using chosen c where e.id = c.id and not c.named returning e.id
+    ), ${withTraces(tx)}
     select count(*)::int as n from gone`;
   return row?.n ?? 0;
 };
 
-/** Goes through the events received before the cutoff in the order of their ids, and removes those that no fold needs. */
+/**
+ * Goes through the events received before the cutoff in the order of their ids, and finds those that no fold needs. They go
+ * in {@link notedEventsStep}.
+ */
 export const eventsStep: Step = async (tx, { after, cutoff, now }) => {
   const page = await readPage(tx, after, cutoff);
   const ids = await forgettable(tx, page);
-  const removed = ids.length === 0 ? 0 : await remove(tx, ids, cutoff, now);
+  const removed = ids.length === 0 ? 0 : await noteOrRemove(tx, ids, cutoff, now);
   return { last: page.length < pageSize ? null : (page.at(-1)?.id ?? null), removed };
+};
+
+/**
+ * Removes events whose identity was noted long enough ago. One that was replayed since is left alone, and its identity
+ * forgotten: it is still in the ledger.
+ */
+export const notedEventsStep: Step = async (tx, { cutoff, now }) => {
+  const [row] = await tx<(Removed & { seen: number })[]>`
+    with due as materialized (
+      select digest, event_id from event_identities
+      where removed_at is null and noted_at < to_timestamp(${now - notedBeforeMs} / 1000.0) order by noted_at limit ${pageSize}
+      for update skip locked
+    ), chosen as materialized (
+      select e.id from due d join certificate_lifecycle_events e on e.id = d.event_id
+      where ${goes(tx, cutoff)} order by e.id for update of e skip locked
+    ), gone as (
+      delete from certificate_lifecycle_events e using chosen c where e.id = c.id returning e.id
+    ), ${withTraces(tx)}, marked as (
+      update event_identities i set removed_at = to_timestamp(${now} / 1000.0)
+      from due d join gone g on g.id = d.event_id where i.digest = d.digest
+    ), released as (
+      delete from event_identities i using due d join certificate_lifecycle_events e on e.id = d.event_id
+      where i.digest = d.digest and not (${goes(tx, cutoff)})
+    )
+    select (select count(*)::int from due) as seen, count(*)::int as n from gone`;
+  return { last: row?.seen === pageSize && row.n > 0 ? 'more' : null, removed: row?.n ?? 0 };
 };

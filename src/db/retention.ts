@@ -3,12 +3,13 @@ import type { Db, Tx } from './client.ts';
 import { addToCounter } from './counters.ts';
 import { msOf } from './epoch.ts';
 import { accessAttemptsStep, identitiesStep, sessionsStep } from './retention-access.ts';
-import { eventsStep } from './retention-events.ts';
+import { eventsStep, notedEventsStep } from './retention-events.ts';
 import type { Step } from './retention-step.ts';
 import { incidentsStep, notificationsStep, observationsStep, replaysStep } from './retention-tables.ts';
 
 const steps = {
   events: eventsStep,
+  noted_events: notedEventsStep,
   identities: identitiesStep,
   notifications: notificationsStep,
   observations: observationsStep,
@@ -17,6 +18,9 @@ const steps = {
   sessions: sessionsStep,
   access_attempts: accessAttemptsStep,
 } as const satisfies Record<RetentionName, Step>;
+
+/** Two ways out of one table. */
+const counted: Partial<Record<RetentionName, RetentionName>> = { noted_events: 'events' };
 
 interface WalkRow {
   readonly position: string | null;
@@ -39,13 +43,18 @@ const takeWalk = async (tx: Tx, name: RetentionName, restMs: number, now: number
  * @param now epoch ms
  * @returns rows removed; null when the round is over, or another process is at it
  */
-export const stepRetention = (db: Db, name: RetentionName, days: number, now: number): Promise<number | null> =>
-  db.sql.begin(async (tx) => {
-    const walk = await takeWalk(tx, name, cycleMs(days), now);
+export const stepRetention = (
+  { sql }: Pick<Db, 'sql'>,
+  name: RetentionName,
+  days: number,
+  now: number,
+): Promise<number | null> =>
+  sql.begin(async (tx) => {
+    const walk = await takeWalk(tx, name, cycleMs(name, days), now);
     if (walk === undefined || walk.resting) return null;
     // Looked up by key, however few rows the planner believes there are; and a lock that somebody holds is not waited for.
     await tx`select set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true),
-      set_config('jit', 'off', true), set_config('lock_timeout', '500ms', true)`;
+      set_config('enable_bitmapscan', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true), set_config('lock_timeout', '500ms', true)`;
     const cutoff = now - days * 86_400_000;
     const { last, removed } = await steps[name](tx, { after: walk.position, cutoff, now });
     await tx`
@@ -54,7 +63,11 @@ export const stepRetention = (db: Db, name: RetentionName, days: number, now: nu
         finished_at = case when ${last === null} then to_timestamp(${now} / 1000.0) else finished_at end
       where name = ${name}`;
     if (removed > 0)
-      await addToCounter(tx, { name: 'fdt_cert_retention_removed_total', labels: { of: name } }, removed);
+      await addToCounter(
+        tx,
+        { name: 'fdt_cert_retention_removed_total', labels: { of: counted[name] ?? name } },
+        removed,
+      );
     return last === null && removed === 0 ? null : removed;
   });
 

@@ -94,6 +94,7 @@ describe('ages', () => {
     });
     expect(Object.fromEntries(days)).toEqual({
       events: 400,
+      noted_events: 400,
       notifications: 0.5,
       incidents: 0.5,
       replays: 3,
@@ -108,6 +109,7 @@ describe('ages', () => {
     [0.01, 36_000],
     [0.0001, 15_000],
   ])('of %d days are looked through every %d ms', (days, every) => {
-    expect(cycleMs(days)).toBe(every);
+    expect(cycleMs('incidents', days)).toBe(every);
+    expect(cycleMs('noted_events', days)).toBe(15_000);
   });
 });

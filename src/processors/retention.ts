@@ -8,7 +8,7 @@ import { onDatabase } from './on-database.ts';
 import type { WorkTools } from './tools.ts';
 
 // A run ends after this long; the next one goes on where it came to.
-const runMs = 5000;
+const runMs = 10_000;
 // Rests between steps are at least as long as the steps, so that what people and senders wait for goes first.
 const leastRestMs = 10;
 
