@@ -82,6 +82,8 @@ const cleanups = (log: Logger) => {
   };
 };
 
+type Cleanups = ReturnType<typeof cleanups>;
+
 const openPool = async (url: string, options: ConnectOptions): Promise<Db> => {
   const db = connectDb(url, options);
   try {
@@ -110,6 +112,14 @@ const openDatabase = async (url: string, options: ConnectOptions): Promise<Db> =
     }
   }
   return openPool(url, options);
+};
+
+/** Connections that nothing but ingest uses. */
+const openEvents = async (url: string, ca: string | undefined, cleanup: Cleanups): Promise<Db> => {
+  const settings = { max: mostForEvents, name: 'notafter events', statementSeconds: eventStatementSeconds, ca };
+  const db = await openPool(url, settings);
+  cleanup.add('database pool of events', 3000, db.close);
+  return db;
 };
 
 const openStore = async (config: Config, databaseUrl: string, log: Logger): Promise<Store> => {
@@ -162,42 +172,21 @@ export const startApp = async (
           })
         : null;
     if (embedded !== null) cleanup.add('embedded PostgreSQL', 8000, embedded.stop);
-    const databaseUrl = config.DATABASE_URL ?? embedded?.url ?? '';
-    const ca = config.DATABASE_CA;
+    const [databaseUrl, ca] = [config.DATABASE_URL ?? embedded?.url ?? '', config.DATABASE_CA];
     const db = await openDatabase(databaseUrl, { max: 12, name: 'notafter', statementSeconds, ca });
     cleanup.add('database pool', 3000, db.close);
-    const events = roles.api
-      ? await openPool(databaseUrl, {
-          max: mostForEvents,
-          name: 'notafter events',
-          statementSeconds: eventStatementSeconds,
-          ca,
-        })
-      : null;
-    if (events !== null) cleanup.add('database pool of events', 3000, events.close);
+    const events = roles.api ? await openEvents(databaseUrl, ca, cleanup) : null;
     const store = await openStore(config, databaseUrl, log);
     cleanup.add('queue store', 2000, store.close);
     const queues = openQueues(store, config.CERT_EVENT_MAX_RETRIES, intervalsOf(config));
     cleanup.add('queues', 2000, queues.close);
-    const ctx: Ctx = {
-      config,
-      db,
-      queues,
-      log,
-      metrics: createMetrics(),
-      now,
-      resolveTxt: txtResolver(config.NOTAFTER_DNS_SERVERS),
-    };
+    const resolveTxt = txtResolver(config.NOTAFTER_DNS_SERVERS);
+    const ctx: Ctx = { config, db, queues, log, metrics: createMetrics(), now, resolveTxt };
 
     cleanup.add('activity', 2000, recordActivity(ctx).stop);
-
     let guardian: Guardian | null = null;
-    const readiness = readinessOf({
-      ctx: { ...ctx, db: events ?? db },
-      api: roles.api,
-      guardian: () => guardian,
-      phase: () => phase,
-    });
+    const state = { api: roles.api, guardian: () => guardian, phase: () => phase };
+    const readiness = readinessOf({ ...state, ctx: { ...ctx, db: events ?? db } });
     const metricsServer = await listen(metricsApp(ctx, readiness, renderMetrics), {
       host: config.NOTAFTER_HOST,
       port: config.CERT_METRICS_PORT,
@@ -226,11 +215,8 @@ export const startApp = async (
 const isClockwork = ({ queue, job }: { readonly queue: QueueName; readonly job: string }): boolean =>
   queue === 'maintenance' || jobsOf(queue).get(job)?.everyMs !== undefined;
 
-type Cleanups = ReturnType<typeof cleanups>;
-
 interface Serving {
   readonly databaseUrl: string;
-  /** Connections that nothing but ingest uses. */
   readonly events: Db;
   readonly readiness: () => Promise<Readiness>;
   readonly cleanup: Cleanups;

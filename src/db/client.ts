@@ -3,6 +3,7 @@ import { AppError, StartError } from '../errors.ts';
 import { databaseAddress } from '../lifecycle/database-url.ts';
 import { drizzle, type PostgresJsDatabase, sql as drizzleSql } from './drizzle.ts';
 import * as schema from './schema.ts';
+import { socketOpener } from './socket.ts';
 import { guardTransactions } from './transactions.ts';
 
 export type Sql = postgres.Sql;
@@ -31,21 +32,38 @@ export interface ConnectOptions {
   readonly ca?: string | undefined;
 }
 
+/**
+ * What the server does about a client that is not there any more and never said so: a transaction that is not carried on
+ * gives its locks back (ms), and a connection that answers nothing is ended (s).
+ */
+const vanished = {
+  idle_in_transaction_session_timeout: 15_000,
+  tcp_keepalives_idle: 30,
+  tcp_keepalives_interval: 10,
+  tcp_keepalives_count: 3,
+};
+// What the server may be late by when it cuts a statement off.
+const silentSeconds = 5;
+
 export const connectDb = (url: string, { max, name, statementSeconds, ca }: ConnectOptions): Db => {
   const address = databaseAddress(url, ca);
-  const sql = postgres(address.url, {
-    ssl: address.ssl,
+  const silentMs = statementSeconds === undefined ? undefined : (statementSeconds + silentSeconds) * 1000;
+  const options = {
     max,
     connect_timeout: 5,
     idle_timeout: 300,
     max_lifetime: 3600,
-    backoff: (attempt) => Math.min(1, 0.05 * 2 ** attempt),
+    backoff: (attempt: number) => Math.min(1, 0.05 * 2 ** attempt),
     connection: {
       application_name: name,
+      ...vanished,
       ...(statementSeconds !== undefined && { statement_timeout: statementSeconds * 1000 }),
     },
     onnotice: () => undefined,
-  });
+    // The driver takes connections from whoever opens them, although its types do not say so.
+    socket: socketOpener({ tls: address.ssl, silentMs }),
+  };
+  const sql = postgres(address.url, options);
   guardTransactions(sql, isConnectionLost);
   return { sql, orm: ormOn(sql), close: () => sql.end({ timeout: 5 }) };
 };
@@ -87,8 +105,8 @@ const connectionCodes = new Set([
   'EHOSTUNREACH',
   'ENOENT',
 ]);
-// 08 connection, 25006 read-only, 40 rollback (deadlock, serialization), 53 resources, 55P03 lock, 57 intervention, 58 system.
-const passingStates = /^(?:08|25006|40|53|55P03|57|58)/;
+// 08 connection, 25006 read-only, 25P03 idle in a transaction, 40 rollback (deadlock, serialization), 53 resources, 55P03 lock, 57 intervention, 58 system.
+const passingStates = /^(?:08|25006|25P03|40|53|55P03|57|58)/;
 
 const codeOf = (error: unknown): string => {
   for (let current = error; current instanceof Error; current = current.cause) {
@@ -99,7 +117,7 @@ const codeOf = (error: unknown): string => {
 
 /** The connection is gone, or its server has just said that it ends it. */
 const isConnectionLost = (error: unknown): boolean =>
-  /^(?:CONNECTION_CLOSED|ECONNRESET|EPIPE|ETIMEDOUT|57P0[123])$/.test(codeOf(error));
+  /^(?:CONNECTION_CLOSED|ECONNRESET|EPIPE|ETIMEDOUT|25P03|57P0[123])$/.test(codeOf(error));
 
 /** A fault of our own infrastructure: the statement may succeed later, unchanged. */
 export const isInfrastructureFault = (error: unknown): boolean => {

@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import {
   createPostgresBackend,
   type Job,
@@ -13,6 +14,7 @@ import { Redis } from 'ioredis';
 import { Pool } from 'pg';
 import { StartError } from '../errors.ts';
 import { databaseAddress } from '../lifecycle/database-url.ts';
+import { endingWhenSilent } from '../net/silence.ts';
 import type { QueueName } from './catalog.ts';
 import { ensureQueueSchema, queueSchema } from './queue-schema.ts';
 import { redisTls } from './redis-facts.ts';
@@ -83,6 +85,9 @@ export interface Store {
 }
 
 const reconnectDelay = (attempt: number): number => Math.min(1000, 50 * 2 ** Math.min(attempt, 6));
+// A connection that owes an answer for so long leads nowhere any more, which TCP finds out only after a quarter of an hour.
+// Workers wait for jobs at most ten seconds at a time, and the server cuts statements off after half a minute.
+const [answerMs, blockedMs, statementMs] = [5000, 15_000, 30_000];
 const oldestRedis = [6, 2] as const;
 
 const field = (info: string, name: string): string => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
@@ -115,6 +120,7 @@ export const redisStore = (url: string, prefix: string, onError: OnError, ca?: s
     enableOfflineQueue: false,
     connectTimeout: 3000,
     commandTimeout: 5000,
+    socketTimeout: answerMs,
     retryStrategy: reconnectDelay,
     lazyConnect: true,
   });
@@ -140,6 +146,7 @@ export const redisStore = (url: string, prefix: string, onError: OnError, ca?: s
         ...tls,
         maxRetriesPerRequest: null,
         connectTimeout: 3000,
+        socketTimeout: blockedMs,
         retryStrategy: reconnectDelay,
       });
       connection.on('error', onError);
@@ -167,6 +174,16 @@ export const redisStore = (url: string, prefix: string, onError: OnError, ca?: s
   };
 };
 
+// As for the other connections to the database: a client that vanished keeps no lock and no connection.
+const serverSettings = [
+  `-c statement_timeout=${statementMs}`,
+  '-c idle_in_transaction_session_timeout=15s',
+  '-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3',
+].join(' ');
+
+/** TLS hides what is owed; there the keep-alive alone has to tell. */
+const watched = (tls: boolean) => (tls ? {} : { stream: () => endingWhenSilent(new Socket(), statementMs + answerMs) });
+
 const factsQuery = `
   select split_part(current_setting('server_version'), ' ', 1) as version, current_setting('port')::int as port,
     extract(epoch from now() - pg_postmaster_start_time())::int as uptime,
@@ -188,10 +205,10 @@ export const postgresStore = (url: string, max: number, onError: OnError, ca?: s
     connectionString: address.url,
     ssl: address.ssl,
     max,
-    options: `-c search_path=${queueSchema}`,
+    options: `-c search_path=${queueSchema} ${serverSettings}`,
     application_name: 'notafter queues',
     connectionTimeoutMillis: 5000,
-    keepAlive: true,
+    ...watched(address.ssl !== false),
   });
   pool.on('error', onError);
   // BullMQ describes the part of pg.Pool that it calls, without pg's overloads; a real pool is what it is made for.

@@ -77,7 +77,7 @@ describe('Postgres', { timeout: 60_000 }, () => {
     const load = startLoad({ urls: () => [api.url], next: mixedEvents(domains, 6) });
     for (let round = 1; round <= 10; round += 1) {
       await waitFor(() => load.acked.size >= 30 * round, { timeoutMs: 30_000, what: 'accepted events' });
-      await site.sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'notafter' and pid <> pg_backend_pid()`;
+      await site.sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'notafter%' and pid <> pg_backend_pid()`;
     }
     await load.stop();
     await untilSettled(site.sql);
