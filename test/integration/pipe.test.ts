@@ -23,6 +23,7 @@ import {
 import { flawsOf, openLedger, type Sql, unfolded, untilApplied, untilSettled } from '../support/ledger.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
+import { withLeastRights } from '../support/rights.ts';
 import { waitFor } from '../support/wait.ts';
 
 const backends = ['redis', 'postgres'] as const;
@@ -85,7 +86,7 @@ const openPipe = async (backend: Backend): Promise<Pipe> => {
     CERT_PROBE_FALLBACK_ENABLED: 'false',
   };
   const app = await startApp(
-    parseConfig(env, () => ''),
+    parseConfig(withLeastRights(env), () => ''),
     { api: true, worker: true },
     pino({ level: 'silent' }),
   );

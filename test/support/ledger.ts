@@ -17,7 +17,7 @@ export const openLedger = async (url: string): Promise<Sql> => {
   const sql = postgres(url, { max: 4, onnotice: () => undefined, connection: { application_name: 'checker' } });
   await sql.unsafe(`
     create table noted_applications (event_id uuid not null, generation int not null, at timestamptz not null default clock_timestamp());
-    create function note_application() returns trigger language plpgsql as $$
+    create function note_application() returns trigger language plpgsql security definer as $$
       begin insert into noted_applications (event_id, generation) values (new.id, new.generation); return null; end $$;
     create trigger note_application after update of status on certificate_lifecycle_events
       for each row when (new.status = 'applied') execute function note_application();`);

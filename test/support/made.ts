@@ -3,9 +3,12 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import postgres from 'postgres';
+import { grantRuntime } from '../../src/db/grants.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/embedded.ts';
+import { prepareQueueSchema } from '../../src/queues/queue-schema.ts';
 import { guardServer } from './guard.ts';
+import { runtimeRole } from './rights.ts';
 
 export const TEMPLATE = 'notafter_template';
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -16,10 +19,13 @@ export const startTemplateServer = async (dataDir: string): Promise<EmbeddedPost
   const server = await startEmbeddedPostgres({ dataDir, log: () => undefined, settings: { max_connections: '300' } });
   const sql = postgres(server.url, { max: 1 });
   await sql.unsafe(`CREATE DATABASE ${TEMPLATE}`);
+  await sql.unsafe(`CREATE ROLE ${runtimeRole.name} LOGIN PASSWORD '${runtimeRole.password}'`);
   await sql.end();
   const template = new URL(server.url);
   template.pathname = `/${TEMPLATE}`;
   await migrate(template.href);
+  await prepareQueueSchema(template.href);
+  await grantRuntime(template.href, runtimeRole.name);
   return server;
 };
 

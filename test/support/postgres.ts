@@ -18,7 +18,7 @@ export interface TestDatabase {
 /** A database of its own on the server of this test run: migrated, or `empty` when the test migrates it itself. */
 export const createTestDatabase = async ({ empty = false }: { empty?: boolean } = {}): Promise<TestDatabase> => {
   const serverUrl = await askShared('/postgres');
-  const name = `test_${randomUUID().replaceAll('-', '')}`;
+  const name = `${empty ? 'empty' : 'test'}_${randomUUID().replaceAll('-', '')}`;
   await asAdmin(serverUrl, `CREATE DATABASE ${name} TEMPLATE ${empty ? 'template0' : TEMPLATE}`);
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;

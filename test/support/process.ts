@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type Child, startChild } from './child.ts';
 import { freePort } from './ports.ts';
+import { withLeastRights } from './rights.ts';
 import { askShared } from './shared.ts';
 import { waitFor } from './wait.ts';
 
@@ -39,7 +40,9 @@ export const runCli = async (
 /** Starts `node dist/cli.js ARGS` from an up-to-date build. */
 export const startCli = async (args: readonly string[], env: Environment = {}): Promise<Child> => {
   const cli = await askShared('/build');
-  return startChild(process.execPath, ['--enable-source-maps', cli, ...args], { env: { ...base(), ...env } });
+  return startChild(process.execPath, ['--enable-source-maps', cli, ...args], {
+    env: { ...base(), ...withLeastRights(env) },
+  });
 };
 
 /** Starts `notafter all`, `serve` or `work` on free ports and waits until /readyz answers 200. */

@@ -1,10 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { requireBinary } from './binaries.ts';
 import { type Child, startChild } from './child.ts';
 import { freePort } from './ports.ts';
+import { hasUsers, usersOfRedis } from './rights.ts';
 import { waitFor } from './wait.ts';
 
 export interface RedisOptions {
@@ -33,10 +34,14 @@ export const startRedis = async (options: RedisOptions = {}): Promise<TestRedis>
   const file = requireBinary('redis-server');
   const dir = mkdtempSync(path.join(tmpdir(), 'notafter-redis-'));
   const port = await freePort();
+  writeFileSync(path.join(dir, 'users.acl'), usersOfRedis());
+  hasUsers(port);
   let child = await launch(file, dir, port, options);
   const stop = async (): Promise<void> => {
+    const denied = child.hasExited() ? '' : await deniedBy(port);
     await child.stop(10_000);
     rmSync(dir, { recursive: true, force: true });
+    if (denied !== '') throw new Error(`the user of ops/redis/users.acl was refused what it asked for: ${denied}`);
   };
   return {
     url: `redis://127.0.0.1:${port}/0`,
@@ -61,6 +66,7 @@ const launch = async (file: string, dir: string, port: number, options: RedisOpt
     'maxmemory-policy': 'noeviction',
     appendonly: options.appendonly ? 'yes' : 'no',
     appendfsync: 'always',
+    aclfile: path.join(dir, 'users.acl'),
     ...options.settings,
   };
   const child = startChild(
@@ -73,14 +79,29 @@ const launch = async (file: string, dir: string, port: number, options: RedisOpt
   return child;
 };
 
-const answersPing = (port: number): Promise<boolean> =>
+/** The first words that Redis answers; empty when it answers nothing. */
+const ask = (port: number, command: string): Promise<string> =>
   new Promise((resolve) => {
-    const socket = createConnection({ host: '127.0.0.1', port }, () => socket.write('PING\r\n'));
-    const answer = (value: boolean): void => {
+    const socket = createConnection({ host: '127.0.0.1', port }, () => socket.write(`${command}\r\n`));
+    const answer = (text: string): void => {
       socket.destroy();
-      resolve(value);
+      resolve(text);
     };
-    socket.once('data', (data) => answer(data.toString('utf8').startsWith('+PONG')));
-    socket.once('error', () => answer(false));
-    socket.setTimeout(1_000, () => answer(false));
+    socket.once('data', (data) => answer(data.toString('utf8')));
+    socket.once('error', () => answer(''));
+    socket.setTimeout(1_000, () => answer(''));
   });
+
+const answersPing = async (port: number): Promise<boolean> => (await ask(port, 'PING')).startsWith('+PONG');
+
+/** Commands and keys that were denied to a user that had signed in; wrong passwords are the tests' own doing. */
+const deniedBy = async (port: number): Promise<string> => {
+  const lines = (await ask(port, 'ACL LOG')).split('\r\n');
+  return lines
+    .flatMap((line, index) => {
+      const reason = lines[index + 2] ?? '';
+      const object = lines[lines.indexOf('object', index) + 2] ?? '';
+      return line === 'reason' && reason !== 'auth' ? [`${reason} ${object}`] : [];
+    })
+    .join(', ');
+};

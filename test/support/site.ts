@@ -8,6 +8,7 @@ import { admin, type Answer, credentials, eventBody, send } from './driver.ts';
 import { openLedger, type Sql } from './ledger.ts';
 import { createTestDatabase } from './postgres.ts';
 import { startRedis } from './redis.ts';
+import { withLeastRights } from './rights.ts';
 
 export const backends = ['redis', 'postgres'] as const;
 export type Backend = (typeof backends)[number];
@@ -43,7 +44,7 @@ export const openSite = async (backend: Backend, given: Readonly<Record<string, 
     ...given,
   };
   const app = await startApp(
-    parseConfig({ PORT: '0', CERT_METRICS_PORT: '0', ...env }, () => ''),
+    parseConfig(withLeastRights({ PORT: '0', CERT_METRICS_PORT: '0', ...env }), () => ''),
     { api: true, worker: true },
     pino({ level: process.env['SITE_LOG'] ?? 'silent' }),
   );
