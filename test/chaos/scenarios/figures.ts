@@ -1,0 +1,115 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { quantile } from '../../support/driver.ts';
+import { waitFor } from '../../support/wait.ts';
+import type { Drive, Scenario, World, WorldRedis } from '../scenario.ts';
+
+const redisOf = ({ redis }: World): WorldRedis => {
+  if (redis === null) throw new Error('the world has no Redis');
+  return redis;
+};
+
+/** Writes events into the ledger as if they had been accepted while nothing was applied. */
+const fillLedger = (world: World, count: number): Promise<unknown> =>
+  world.sql.unsafe(`
+    insert into certificate_lifecycle_events (id, source, cluster_id, source_event_id, org_id, domain_id, domain, event_type,
+      occurred_at, certificate_ref, not_after, renewal_due_at, group_id, content_hash, created_at, updated_at, payload_json)
+    select (lpad(to_hex((extract(epoch from now()) * 1000)::bigint - ${count} + g), 12, '0') || '-7000-8000-' || lpad(to_hex(g), 12, '0'))::uuid,
+      'certbot', 'eu', 'backlog-' || g, d.org_id, d.id, d.domain, 'renewal_succeeded', now() - (${count} - g) * interval '1 ms',
+      'sha256:' || upper(lpad(to_hex(g), 64, '0')), now() + interval '90 days', now() + interval '60 days',
+      (lpad(to_hex(g / 500), 32, '0'))::uuid, decode(lpad(to_hex(g), 64, '0'), 'hex'), now() - interval '1 minute',
+      now() - interval '1 minute', '{}'
+    from generate_series(1, ${count}) g
+    join (select row_number() over (order by domain) - 1 as n, * from custom_domains) d on d.n = g % (select count(*) from custom_domains)`);
+
+/** Waits until all workers hold Redis for complete again, and gives the milliseconds since `since` (epoch ms). */
+const untilKnown = async (world: World, since: number, timeoutMs: number): Promise<number> => {
+  const redis = redisOf(world);
+  await waitFor(
+    async () => {
+      const info = String(await redis.command('INFO', 'server'));
+      return /^run_id:(\w+)/m.exec(info)?.[1] === (await redis.command('GET', '{notafter}:epoch'));
+    },
+    { timeoutMs, intervalMs: 250, what: 'everything to be queued again' },
+  );
+  return Date.now() - since;
+};
+
+/** FLUSHALL while `pending` events wait: all are queued again by itself within five minutes. */
+const totalLoss = (pending: number): Scenario => ({
+  row: null,
+  name: 'total-loss',
+  title: `FLUSHALL while ${pending.toLocaleString('en')} events wait`,
+  backends: ['redis'],
+  world: { domains: 5000 },
+  run: async (world) => {
+    for (const worker of world.workers) await worker.kill9();
+    await fillLedger(world, pending);
+    for (const worker of world.workers) await worker.start({ ready: false });
+    await untilKnown(world, Date.now(), 600_000);
+    const [row] = await world.sql<{ n: number }[]>`
+      select count(*)::int as n from certificate_lifecycle_events where status = 'pending'`;
+    world.measured('events pending at the time of FLUSHALL', row?.n ?? 0, '');
+    const since = Date.now();
+    await redisOf(world).command('FLUSHALL');
+    world.measured('s until all was queued again', (await untilKnown(world, since, 600_000)) / 1000, 's');
+    await waitFor(
+      async () => {
+        const [left] = await world.sql<{ n: number }[]>`
+          select coalesce(sum(n), 0)::int as n from event_counts where status = 'pending'`;
+        return left?.n === 0;
+      },
+      { timeoutMs: 900_000, intervalMs: 500, what: 'all to be applied' },
+    );
+    world.measured('s until all was applied', (Date.now() - since) / 1000, 's');
+  },
+  expect: async (world) => {
+    const slow = world.figures.find(({ what, value }) => what === 's until all was queued again' && value > 300);
+    if (slow !== undefined) throw new Error(`all was queued again only after ${slow.value} s`);
+  },
+});
+
+const between = (drive: Drive, from: number, to: number) => drive.answers().filter(({ at }) => at >= from && at < to);
+
+const deadAcks: Scenario = {
+  row: null,
+  name: 'redis-dead-acks',
+  title: 'Redis dead and blackholed, at 500 events a second',
+  backends: ['redis'],
+  run: async (world) => {
+    const redis = redisOf(world);
+    const drive = await world.drive({ rate: 500, senders: 64 });
+    const measure = async (how: string): Promise<void> => {
+      const from = Date.now();
+      await sleep(20_000);
+      const seen = between(drive, from, Date.now());
+      const p99 = quantile(
+        seen.map(({ ms }) => ms),
+        0.99,
+      );
+      world.measured(`ms to a 202 (p99), Redis ${how}`, p99, 'ms');
+      world.measured(`answers a second, Redis ${how}`, seen.length / 20, '/s');
+      const refused = seen.filter(({ status }) => status !== 202).length;
+      world.measured(`requests refused, Redis ${how}`, refused, '');
+    };
+    await drive.untilAccepted(1000);
+    await measure('there');
+    await redis.kill9();
+    await measure('dead');
+    await redis.restart();
+    await drive.untilAccepted(drive.accepted() + 1000);
+    redis.proxy.blackhole();
+    await measure('blackholed');
+    redis.proxy.heal();
+  },
+  expect: async (world) => {
+    const bad = world.figures.filter(
+      ({ what, value }) =>
+        (what.startsWith('requests refused') && value > 0) ||
+        (what.startsWith('ms to a 202') && !what.endsWith('there') && value > 250),
+    );
+    if (bad.length > 0) throw new Error(`without Redis senders notice: ${JSON.stringify(bad)}`);
+  },
+};
+
+/** Figures that stand beside the matrix. `pending`: events that wait when Redis loses everything. */
+export const figureScenarios = (pending: number): readonly Scenario[] => [totalLoss(pending), deadAcks];
