@@ -53,8 +53,22 @@ const exportRoute = {
   scope: 'org',
   changes: 'list.export',
   query: exportQuery,
-  answers: { 200: { about: 'Every row that the filters let through', schema: auditRow, type: ndjson } },
+  answers: {
+    200: {
+      about: 'Every row that the filters let through',
+      schema: auditRow,
+      type: ndjson,
+      others: { 'text/csv': v.string() },
+    },
+  },
 } as const;
+
+/** The lines of a check that tells its progress. */
+const progressLine = v.union([
+  v.strictObject({ rows: v.number() }),
+  verifyAnswer,
+  v.strictObject({ message: v.string() }),
+]);
 
 const verifyRoute = {
   summary: 'Check the chain of the whole audit log',
@@ -63,7 +77,11 @@ const verifyRoute = {
   scope: 'all',
   query: verifyQuery,
   answers: {
-    200: { about: `What was found; with Accept: ${ndjson}, progress before it`, schema: verifyAnswer },
+    200: {
+      about: `What was found; with Accept: ${ndjson}, progress before it`,
+      schema: verifyAnswer,
+      others: { [ndjson]: progressLine },
+    },
   },
   errors: [429],
   problems: { 429: 'As many checks as may are under way; Retry-After says when to come again' },

@@ -1,5 +1,6 @@
 import { type Context, Hono } from 'hono';
 import { stream } from 'hono/streaming';
+import * as v from 'valibot';
 import { asUnavailable } from '../db/client.ts';
 import { AppError } from '../errors.ts';
 import { domainLine } from '../lifecycle/domain-input.ts';
@@ -81,6 +82,9 @@ const importLines = async (c: Context<HttpEnv>) => {
   return c.json(answer(report));
 };
 
+/** The lines of an answer that tells its progress. */
+const progressLine = v.union([v.strictObject({ imported: v.number(), failed: v.number() }), importAnswer]);
+
 const describeImport = (tag: string) =>
   route({
     summary: 'Import domains, one JSON object per line',
@@ -94,6 +98,7 @@ const describeImport = (tag: string) =>
       200: {
         about: `Counts and the first failed lines; with Accept: ${ndjson}, progress before it`,
         schema: importAnswer,
+        others: { [ndjson]: progressLine },
       },
     },
     errors: [408],

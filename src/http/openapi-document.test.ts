@@ -102,6 +102,20 @@ describe('the OpenAPI document', () => {
     }
   });
 
+  it('shows what callers send and are sent, not what is made of it', async () => {
+    const { paths } = await served(app);
+    const put = JSON.stringify(paths['/v1/admin/domains/{domain}']?.['put']);
+    const address = {
+      anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' }, minItems: 1, maxItems: 16 }],
+    };
+    expect(put).toContain(JSON.stringify({ anyOf: [address, { type: 'null' }] }));
+    const answer = valuesOf(paths['/v1/admin/audit/export']?.['get'], '200');
+    expect(valuesOf(answer, 'content').flatMap((content) => Object.keys(content ?? {}))).toEqual([
+      'application/x-ndjson',
+      'text/csv',
+    ]);
+  });
+
   it('gives ingest its headers, its body and every status of its answers', async () => {
     const ingest = (await served(app)).paths['/v1/domains/cert-events']?.['post'];
     expect(valuesOf(valuesOf(ingest, 'parameters'), 'name')).toEqual([

@@ -8,6 +8,8 @@ export interface Answer {
   readonly about: string;
   readonly schema?: v.GenericSchema;
   readonly type?: string;
+  /** Other media types that callers can have it in, with the schema of each. */
+  readonly others?: Readonly<Record<string, v.GenericSchema>>;
 }
 
 /**
@@ -88,15 +90,18 @@ const headerParameters = (headers: NonNullable<Operation['headers']>): Parameter
 const content = (type: string, schema: v.GenericSchema) => ({ [type]: { schema: resolver(schema, asSent) } });
 
 const errorStatuses = ({ role, query, path, body, errors = [] }: Operation): number[] => {
-  const input = query ?? path ?? body;
+  // Where a role is asked for, a surplus query parameter is an error in any case.
+  const input = query ?? path ?? body ?? role;
   const statuses = [...(input ? [400] : []), ...(role ? [401, 403] : []), ...(body ? [413, 415] : []), ...errors, 503];
   return [...new Set(statuses)];
 };
 
 const responsesOf = (operation: Operation): Responses => {
   const responses: Responses = {};
-  for (const [status, { about, schema, type = 'application/json' }] of Object.entries(operation.answers)) {
-    responses[status] = { description: about, ...(schema && { content: content(type, schema) }) };
+  for (const [status, { about, schema, type = 'application/json', others = {} }] of Object.entries(operation.answers)) {
+    const forms = Object.entries(others).map(([other, form]) => content(other, form));
+    const all = Object.assign({}, schema && content(type, schema), ...forms);
+    responses[status] = { description: about, ...(schema && { content: all }) };
   }
   for (const status of errorStatuses(operation)) {
     responses[status] ??= {
