@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { fuzzHttp, type FuzzOptions } from './http.ts';
 import { fuzzJson } from './json.ts';
 import { type FuzzReport, reportText } from './report.ts';
+import { fuzzSchema } from './schema.ts';
 import { openStage, type Stage } from './stage.ts';
 
 const help = `npm run fuzz -- [--target http|json|schema|tls|urls|all] [--count N] [--seed N]
@@ -30,6 +31,7 @@ interface Target {
 
 const targets: Readonly<Record<string, Target>> = {
   json: { count: 50_000, run: onStage('serve', fuzzJson) },
+  schema: { count: 20_000, run: onStage('all', fuzzSchema) },
   http: { count: 100_000, run: onStage('serve', fuzzHttp) },
 };
 

@@ -61,6 +61,9 @@ const environment = (database: string) => ({
   // Who is only guessed at is refused sooner, and nothing else would be tried.
   CERT_INGEST_FAILURES_PER_MINUTE: '1000000',
   CERT_PROBE_FALLBACK_ENABLED: 'false',
+  // Nobody listens there: what is to be told stays to be told.
+  CERT_RUNBOOK_WEBHOOK_URL: 'http://127.0.0.1:1/',
+  CERT_RUNBOOK_SIGNING_SECRET: 'signing secret of the fuzzer',
   NOTAFTER_HOST: '127.0.0.1',
   NOTAFTER_LOG_LEVEL: 'warn',
   NODE_OPTIONS: '--max-old-space-size=512',
