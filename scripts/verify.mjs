@@ -1,4 +1,4 @@
-// Formatting, lint, types, dead code and migrations, side by side; prints what failed and nothing else.
+// Formatting, lint, types, dead code, migrations and supply chain, side by side; prints what failed, what could not be checked, and nothing else.
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +10,7 @@ const checks = [
   ['types', 'node_modules/typescript/bin/tsc', ['--noEmit'], 'see above'],
   ['dead code', 'node_modules/knip/bin/knip.js', ['--no-progress'], 'see above'],
   ['migrations', 'scripts/db-check.mjs', [], 'see above'],
+  ['supply chain', 'scripts/supply-chain.mjs', [], 'see above'],
 ];
 
 function check([name, file, args, hint]) {
@@ -22,6 +23,8 @@ function check([name, file, args, hint]) {
     child.on('close', (code) => {
       const seconds = ((performance.now() - started) / 1000).toFixed(1);
       if (code !== 0) process.stdout.write(`\n── ${name} ──\n${output.trim()}\n`);
+      for (const line of output.split('\n'))
+        if (code === 0 && / NOT [A-Z]+,/.test(line)) process.stdout.write(`${line}\n`);
       process.stdout.write(
         `${code === 0 ? 'ok    ' : 'FAILED'} ${name} (${seconds} s)${code === 0 ? '' : `: ${hint}`}\n`,
       );
