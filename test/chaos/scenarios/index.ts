@@ -1,10 +1,16 @@
 import type { Scenario } from '../scenario.ts';
 import { figureScenarios } from './figures.ts';
+import { limitScenarios } from './limits.ts';
 import { loadScenarios } from './load.ts';
 import { mix } from './mix.ts';
+import { outsideScenarios } from './outside.ts';
+import { postgresScenarios } from './postgres-faults.ts';
 import { processScenarios } from './processes.ts';
 import { queueScenarios } from './queue-loss.ts';
+import { redisScenarios } from './redis-faults.ts';
+import { schedulerScenarios } from './scheduler.ts';
 import { shutdownScenarios } from './shutdown.ts';
+import { syscallScenarios } from './syscalls.ts';
 import { timeScenarios } from './time.ts';
 
 /** Every scenario, in the order of the fault matrix. */
@@ -12,8 +18,14 @@ export const scenariosOf = (size: { readonly events: number; readonly faults: nu
   [
     ...processScenarios,
     ...queueScenarios,
+    ...redisScenarios,
+    ...postgresScenarios,
+    ...limitScenarios,
     mix(size),
     ...loadScenarios,
+    ...schedulerScenarios,
+    ...outsideScenarios,
+    ...syscallScenarios,
     ...timeScenarios,
     ...shutdownScenarios,
     ...figureScenarios(10 * size.events),
