@@ -111,5 +111,49 @@ const deadAcks: Scenario = {
   },
 };
 
+/** Milliseconds from receipt to application of what was received between two moments (epoch ms) for these domains. */
+const applyMs = async (world: World, domains: readonly string[], from: number, to: number): Promise<number[]> => {
+  const rows = await world.sql<{ ms: number }[]>`
+    select (extract(epoch from n.at - e.created_at) * 1000)::float8 as ms
+    from certificate_lifecycle_events e join noted_applications n on n.event_id = e.id
+    where e.domain = any(${[...domains]}) and e.created_at between to_timestamp(${from} / 1000.0) and to_timestamp(${to} / 1000.0)`;
+  return rows.map(({ ms }) => ms);
+};
+
+const usualRate = 25;
+
+const noisyTenant: Scenario = {
+  row: null,
+  name: 'noisy-tenant',
+  title: 'one organisation at ten times its rate, the three others as always',
+  world: { domains: 400 },
+  run: async (world) => {
+    // Domains are given to the four organisations in turn.
+    const noisy = world.domains.filter((_, n) => n % 4 === 0);
+    const others = world.domains.filter((_, n) => n % 4 !== 0);
+    await world.drive({ rate: 3 * usualRate, domains: others, senders: 24 });
+    const loud = await world.drive({ rate: usualRate, domains: noisy, senders: 8 });
+    await loud.untilAccepted(4 * usualRate);
+    const phase = async (how: string): Promise<number> => {
+      const from = Date.now();
+      await sleep(20_000);
+      const to = Date.now();
+      await waitFor(async () => (await applyMs(world, others, from, to)).length > 0, { what: 'applications' });
+      await sleep(2000);
+      const p99 = quantile(await applyMs(world, others, from, to), 0.99);
+      world.measured(`ms from receipt to application of the others (p99), ${how}`, p99, 'ms');
+      return p99;
+    };
+    const usual = await phase('all as always');
+    await world.drive({ rate: 9 * usualRate, domains: noisy, senders: 32 });
+    const crowded = await phase('one at ten times');
+    world.measured('times as long for the others', crowded / usual, '');
+  },
+  expect: async (world) => {
+    const times = world.figures.find(({ what }) => what === 'times as long for the others')?.value ?? Number.NaN;
+    if (!(times < 2)) throw new Error(`one organisation makes the others wait ${times.toFixed(2)} times as long`);
+  },
+};
+
 /** Figures that stand beside the matrix. `pending`: events that wait when Redis loses everything. */
-export const figureScenarios = (pending: number): readonly Scenario[] => [totalLoss(pending), deadAcks];
+export const figureScenarios = (pending: number): readonly Scenario[] => [totalLoss(pending), deadAcks, noisyTenant];

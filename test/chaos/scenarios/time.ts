@@ -87,8 +87,8 @@ const withClock = async (world: World, replica: Replica, ahead: number): Promise
   return set;
 };
 
-/** Asks for all settings of a sweep's domains anew and waits until the sweeps have come round. */
-const untilSwept = async (world: World, timeoutMs = 60_000): Promise<number> => {
+/** Makes a domain's status due by the clock, and gives the milliseconds until a sweep has come round to it. */
+export const untilSwept = async (world: World, timeoutMs = 60_000): Promise<number> => {
   const [domain = ''] = world.domains;
   const since = Date.now();
   await world.sql`
