@@ -66,9 +66,13 @@ const sorted = (value: unknown): unknown =>
       )
     : value;
 
+/** What the product sets itself where the sender leaves it out. */
+const defaults: ReadonlySet<string> = new Set(['occurredAt', 'eventType', 'source']);
+
 /** Fields in which a row is not what was sent. */
 const differences = (content: Row['content'], sent: SentLine): string[] =>
   Object.entries(content)
+    .filter(([key]) => !defaults.has(key) || sent[key] !== undefined)
     .filter(([key, value]) => JSON.stringify(sorted(value)) !== JSON.stringify(sorted(sent[key] ?? null)))
     .map(([key]) => key);
 

@@ -18,6 +18,18 @@ export const untilCaughtUp = async (world: World, before: number, timeoutMs = mi
   return Date.now() - before;
 };
 
+/** Milliseconds from `since` (epoch ms) until the first event that was accepted after it is applied. */
+export const untilNewIsApplied = (world: World, since: number, timeoutMs = minute): Promise<number> =>
+  waitFor(
+    async () => {
+      const [row] = await world.sql<{ at: number | null }[]>`
+        select (extract(epoch from min(processed_at)) * 1000)::float8 as at from certificate_lifecycle_events
+        where created_at > to_timestamp(${since} / 1000.0) and status = 'applied'`;
+      return typeof row?.at === 'number' ? row.at - since : null;
+    },
+    { timeoutMs, intervalMs: 50, what: 'an event that was accepted since to be applied' },
+  );
+
 /** Starts a process that dies at the `nth` passing of a failpoint, waits until it has, and gives when (epoch ms). It stays down. */
 export const dieAt = async (world: World, replica: Replica, failpoint: string, nth = 1): Promise<number> => {
   if (!replica.app().hasExited()) await replica.kill9();
