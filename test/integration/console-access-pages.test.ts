@@ -222,6 +222,15 @@ describe('settings', () => {
     expect(await console.get('/console/settings', { token: harbor })).toMatchObject({ status: 403 });
   });
 
+  it('say how long things are kept, and what was removed', async () => {
+    await console.db.sql`
+      insert into retention_walks (name, finished_at, removed)
+      values ('events', to_timestamp(${now / 1000 - 3600}), 3), ('noted_events', to_timestamp(${now / 1000}), 1200)`;
+    const { text } = await console.get('/console/settings', { role: 'operator' });
+    expect(text).toMatch(/Events, applied and outdated 400 days 1,203 1 h ago/);
+    expect(text).toMatch(/Identities of removed events for ever 0 –/);
+  });
+
   it('hide every value that could hold a secret', () => {
     const canary = 'canary-0123456789';
     const env = {

@@ -10,6 +10,7 @@ import { Outcome } from '../parts/state.tsx';
 import { DataTable } from '../parts/table.tsx';
 import { Link, Quoted, Time } from '../parts/text.tsx';
 import type { findingsOf } from '../settings-findings.ts';
+import { Retention, type RetentionProps } from './retention-panel.tsx';
 
 /** A channel of the configuration; `settings` is its kind alone. */
 export interface ShownChannel {
@@ -20,7 +21,7 @@ export interface ShownChannel {
   readonly stats: NotificationStats;
 }
 
-interface SettingsProps {
+interface SettingsProps extends RetentionProps {
   readonly settings: readonly Setting[];
   readonly findings: ReturnType<typeof findingsOf>;
   readonly channels: readonly ShownChannel[] | null;
@@ -213,6 +214,7 @@ export const SettingsPage: FC<SettingsProps> = (props) => (
       <Channels {...props} />
       <Policy {...props} />
     </div>
+    <Retention {...props} />
     <Variables {...props} />
   </>
 );

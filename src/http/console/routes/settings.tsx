@@ -2,7 +2,9 @@ import { type Context, Hono } from 'hono';
 import { type Config, settingsOf } from '../../../config.ts';
 import { readNotificationStats } from '../../../db/notification-counts.ts';
 import { readPolicyReport } from '../../../db/policy.ts';
+import { readRetention } from '../../../db/retention.ts';
 import { ownChannelNames } from '../../../lifecycle/notify-config.ts';
+import { retentionDays } from '../../../lifecycle/retention.ts';
 import type { HttpEnv } from '../../env.ts';
 import { strictQuery } from '../../filters.ts';
 import { page } from '../../sessions.ts';
@@ -36,16 +38,18 @@ const channelsOf = (c: Context<HttpEnv>): Promise<ShownChannel[]> => {
 const show = async (c: Context<HttpEnv>) => {
   const { config, db, queues } = c.var.ctx;
   readFilters(c, strictQuery({}));
-  const [channels, report] = await Promise.all([
+  const [channels, report, states] = await Promise.all([
     attempt(c, 'the channels', channelsOf(c)),
     attempt(c, 'the report of the replay policy', readPolicyReport(db)),
+    attempt(c, 'what retention did', readRetention(db)),
   ]);
   const policy = {
     enabled: config.CERT_DLQ_AUTO_REPLAY_ENABLED,
     dryRun: config.CERT_DLQ_AUTO_REPLAY_DRY_RUN,
     report,
   };
-  const props = { settings: settingsOf(config), findings: findingsOf(config), channels, policy };
+  const retention = states === null ? null : { days: retentionDays(config), states };
+  const props = { settings: settingsOf(config), findings: findingsOf(config), channels, policy, retention };
   return answerPage(c, { title: settingsTitle(props) }, <SettingsPage {...props} backend={queues.backend} />);
 };
 
