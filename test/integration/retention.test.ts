@@ -2,21 +2,25 @@ import { randomUUID } from 'node:crypto';
 import * as fc from 'fast-check';
 import { v7 as uuidv7 } from 'uuid';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseConfig } from '../../src/config.ts';
 import { type Appended, appendEvents } from '../../src/db/append.ts';
 import { reopenEvent } from '../../src/db/reopen.ts';
 import { stepRetention } from '../../src/db/retention.ts';
-import { customDomains } from '../../src/db/schema.ts';
+import { customDomains, events, incidents } from '../../src/db/schema.ts';
+import { renderMetrics } from '../../src/http/metrics-collect.ts';
 import { parseEvent } from '../../src/lifecycle/event.ts';
 import { foldHistory } from '../../src/lifecycle/fold.ts';
 import type { RetentionName } from '../../src/lifecycle/retention.ts';
 import type { LedgerEvent } from '../../src/lifecycle/types.ts';
 import { applyScope } from '../../src/processors/apply.ts';
-import { createTestApi, domainOf, type TestApi } from '../support/api.ts';
+import { retention } from '../../src/processors/retention.ts';
+import { createTestApi, domainOf, eventOf, incidentOf, type TestApi } from '../support/api.ts';
 import { flawsOf, openLedger, type Sql } from '../support/ledger.ts';
 import { ledgerEvent } from '../support/properties.ts';
 
 const start = Date.UTC(2026, 4, 1, 12);
 const minute = 60_000;
+const day = 86_400_000;
 // Old after nine seconds; the clock moves by minutes.
 const days = 0.0001;
 
@@ -122,8 +126,8 @@ const stateOf = async (domain: string) => {
   return row;
 };
 
-const expectedOf = (events: readonly LedgerEvent[]) => {
-  const { state, open } = foldHistory(events);
+const expectedOf = (its: readonly LedgerEvent[]) => {
+  const { state, open } = foldHistory(its);
   return {
     id: state.lastEventId,
     type: state.lastEventType,
@@ -180,9 +184,9 @@ describe('retention of the ledger', () => {
     let gone = 0;
     const runs = process.env['CI'] === 'true' ? 150 : 60;
     await fc.assert(
-      fc.asyncProperty(stories, async ({ events, timed, acts: script }) => {
+      fc.asyncProperty(stories, async ({ events: its, timed, acts: script }) => {
         const domain = await register();
-        const bodies = events.map((event, index) =>
+        const bodies = its.map((event, index) =>
           bodyOf({ ...event, id: `${domain}-${event.id}` }, timed[index] ?? true),
         );
         const known = new Map<number, LedgerEvent>();
@@ -218,4 +222,144 @@ describe('retention of the ledger', () => {
     expect(gone).toBeGreaterThan(runs / 4);
     expect(await flawsOf(sql)).toEqual([]);
   }, 120_000);
+});
+
+describe('retention of everything', () => {
+  const old = { CERT_RETENTION_IDENTITIES_DAYS: '0' };
+  const short = ['EVENTS', 'NOTIFICATIONS', 'OBSERVATIONS', 'INCIDENTS', 'REPLAYS'].map((of) => [
+    `CERT_RETENTION_${of}_DAYS`,
+    '1',
+  ]);
+  const run = async (env: Readonly<Record<string, string>>) => {
+    const ctx = { ...api.ctx, config: parseConfig(env, () => '') };
+    const outcome = await retention(ctx, { stopping: new AbortController().signal });
+    return { outcome, text: await renderMetrics(ctx) };
+  };
+  const count = async (table: string): Promise<number> => {
+    const [row] = await sql<{ n: number }[]>`select count(*)::int as n from ${sql(table)}`;
+    return row?.n ?? 0;
+  };
+
+  beforeAll(async () => {
+    for (const table of ['retention_walks', 'cert_event_replays', 'event_identities', 'certificate_incidents'])
+      await sql`delete from ${sql(table)}`;
+    const at = new Date(tick());
+    const domain = await register();
+    const fresh = eventOf(clock, { domain });
+    const dead = {
+      status: 'failed',
+      error_class: 'internal',
+      last_error: 'x',
+      outcome: null,
+      processed_at: at,
+    } as const;
+    await api.db.orm
+      .insert(events)
+      .values([
+        fresh,
+        eventOf(clock, { domain, ...dead }),
+        eventOf(clock, { domain, status: 'pending', outcome: null, processed_at: null }),
+        eventOf(clock, { domain }),
+      ]);
+    await sql`
+      insert into cert_event_attempts (event_id, generation, attempt, error_class, error, created_at)
+      values (${fresh.id}, 0, 1, 'internal', 'x', ${at})`;
+    await sql`insert into cert_event_replays (event_id, generation, actor, created_at) values (${fresh.id}, 1, 'a', ${at})`;
+    await api.db.orm
+      .insert(incidents)
+      .values([
+        incidentOf(clock, { status: 'resolved', resolved_at: at }),
+        incidentOf(clock, { status: 'open' }),
+        incidentOf(clock, { status: 'acknowledged' }),
+      ]);
+    for (const status of ['sent', 'dead', 'pending', 'failed']) {
+      const id = randomUUID();
+      await sql`
+        insert into certificate_notifications (id, kind, action, alert_key, cycle, class, severity, route, channel, summary, body, status,
+          next_attempt_at, fired_at, created_at, updated_at)
+        values (${id}, 'alert', 'fire', ${id}, 'c', 'tls_error', 'critical', 'ticket', 'c', 's', '{}', ${status},
+          ${status === 'sent' || status === 'dead' ? null : at}, ${at}, ${at}, ${at})`;
+      await sql`
+        insert into notification_attempts (notification_id, attempt, delivered, duration_ms, created_at) values (${id}, 1, true, 1, ${at})`;
+    }
+    const look = randomUUID();
+    for (const address of ['192.0.2.1', '192.0.2.1', '192.0.2.2', '192.0.2.1'])
+      await sql`
+        insert into probe_observations (domain_id, address, verdict, depth, created_at) values (${look}, ${address}, 'ok', 'full', ${at})`;
+    for (const state of ['done', 'running'])
+      await sql`
+        insert into replays (state, filter, force, reset_retry, rate_per_second, planned_by, total, created_at, expires_at, finished_at)
+        values (${state}, '{}', false, true, 1, 'a', 0, ${at}, ${at}, ${state === 'done' ? at : null})`;
+    await sql`
+      insert into console_sessions (hash, id, actor, role, via, created_at, last_seen_at, expires_at)
+      select decode(md5(n::text), 'hex'), gen_random_uuid(), 'a', 'viewer', 'token', ${at}, ${at}, ${at}::timestamptz + n * interval '30 days'
+      from generate_series(0, 1) n`;
+    await sql`insert into access_attempts (key, points, expire) values ('old', 1, ${clock}), ('new', 1, ${clock + 365 * day})`;
+    await sql`
+      insert into audit_log (at, actor, actor_kind, action, object_type) values (${at}, 'a', 'person', 'x', 'event')`;
+  });
+
+  it('removes nothing that is young, and nothing that is kept for ever', async () => {
+    const before = await count('certificate_lifecycle_events');
+    tick(day / 2);
+    await run({ ...old, ...Object.fromEntries(short) });
+    expect(await count('certificate_lifecycle_events')).toBe(before);
+    tick(20 * day);
+    await sql`update retention_walks set finished_at = null`;
+    await run({ ...old, ...Object.fromEntries(short.map(([name]) => [name, '0'])) });
+    expect(await count('certificate_lifecycle_events')).toBe(before);
+    expect(await count('certificate_notifications')).toBe(4);
+  });
+
+  it('leaves what is alive, with what belongs to it, and the audit log', async () => {
+    await sql`update retention_walks set finished_at = null`;
+    await run({ ...old, ...Object.fromEntries(short) });
+    tick(2 * minute);
+    const { outcome, text } = await run({ ...old, ...Object.fromEntries(short) });
+    expect(outcome).toMatchObject({ kind: 'done', note: { unfinished: false } });
+    const left = await sql`select status, count(*)::int as n from certificate_lifecycle_events group by 1 order by 1`;
+    expect(left).toEqual([
+      { status: 'failed', n: 1 },
+      { status: 'pending', n: 1 },
+    ]);
+    const tables = {
+      cert_event_attempts: 0,
+      cert_event_replays: 0,
+      event_identities: 2,
+      certificate_incidents: 2,
+      certificate_notifications: 2,
+      notification_attempts: 2,
+      probe_observations: 2,
+      replays: 1,
+      console_sessions: 1,
+      access_attempts: 1,
+      audit_log: 1,
+    };
+    for (const [table, n] of Object.entries(tables)) expect([table, await count(table)]).toEqual([table, n]);
+    expect(await sql`select status from certificate_notifications order by 1`).toEqual([
+      { status: 'failed' },
+      { status: 'pending' },
+    ]);
+    expect(text).toMatch(/^fdt_cert_retention_removed_total\{of="notifications"\} 2$/m);
+    expect(text).toMatch(/^fdt_cert_retention_last_round_timestamp_seconds\{of="events"\} \d+/m);
+    expect(text).toMatch(/^fdt_cert_sweep_last_success_timestamp_seconds\{sweep="retention"\} \d+/m);
+    expect(text).not.toContain('of="identities"');
+  });
+
+  it('waits for no lock that somebody holds on an old row', async () => {
+    await sql`update retention_walks set finished_at = null, position = null`;
+    const [row] = await sql<{ id: string }[]>`
+      insert into certificate_incidents (id, domain_id, domain, incident_type, tier, status, context, resolved_at, created_at, updated_at)
+      values (${uuidv7({ msecs: start })}, gen_random_uuid(), 'locked.example', 'tls_error', 1, 'resolved', '{}', ${new Date(start)},
+        ${new Date(start)}, ${new Date(start)}) returning id`;
+    const id = row?.id ?? '';
+    await sql.begin(async (tx) => {
+      await tx`select 1 from certificate_incidents where id = ${id} for update`;
+      await run({ ...old, ...Object.fromEntries(short) });
+    });
+    expect(await sql`select id from certificate_incidents where id = ${id}`).toHaveLength(1);
+    await sql`update retention_walks set finished_at = null, position = null`;
+    await run({ ...old, ...Object.fromEntries(short) });
+    expect(await sql`select id from certificate_incidents where id = ${id}`).toHaveLength(0);
+  });
 });
