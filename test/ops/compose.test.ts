@@ -18,7 +18,8 @@ let services: ReadonlyMap<string, string>;
 beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'notafter-compose-'));
   mkdirSync(path.join(folder, 'ops'));
-  cpSync(path.join(root, 'ops', 'compose-secrets'), path.join(folder, 'ops', 'compose-secrets'));
+  for (const name of ['compose-secrets', 'redis'])
+    cpSync(path.join(root, 'ops', name), path.join(folder, 'ops', name), { recursive: true });
   execFileSync(path.join(folder, 'ops', 'compose-secrets'));
   // Compose itself checks the file against its schema, resolves what is shared, and writes it out in one form.
   text = await output(requireBinary('docker-compose'), '--file', 'compose.yaml', 'config');
@@ -107,7 +108,7 @@ describe('compose.yaml', () => {
 
   it('mounts folders that are there', () => {
     const mounted = [...text.matchAll(/- (\/\S+):\/\S+:ro$/gm)].map(([, file = '']) => file);
-    expect(mounted).toHaveLength(4);
+    expect(mounted).toHaveLength(6);
     expect(mounted.filter((file) => !statSync(file).isDirectory())).toEqual([]);
   });
 
@@ -160,23 +161,24 @@ describe('ops/compose-secrets', () => {
       () => '',
     );
     expect(config.CERT_ADMIN_TOKENS?.map(({ role }) => role)).toEqual(['viewer', 'operator', 'admin']);
-    expect(new URL(config.DATABASE_URL ?? '').password).toBe(secret('postgres-password'));
+    const [app, owner] = [config.DATABASE_URL ?? '', secret('migrate-url')].map((url) => new URL(url));
+    expect([app?.username, app?.password]).toEqual(['notafter', secret('app-password')]);
+    expect([owner?.username, owner?.password]).toEqual(['notafter_owner', secret('owner-password')]);
+    expect(of('migrate')).toMatch(/- --grant-to\n\s+- notafter\n/);
+    expect(of('api') + of('worker')).not.toContain('migrate-url');
   });
 
   it('makes what Redis takes, with the settings and the health check of compose.yaml', async () => {
     const lines = [...(/command:\n([\s\S]*?)\n {4}\w/.exec(of('redis'))?.[1] ?? '').matchAll(/^\s+- (.*)$/gm)];
-    const [, , ...settings] = lines.map(([, word = '']) => word.replaceAll(/^(['"])(.*)\1$/g, '$2'));
+    const [, ...settings] = lines.map(([, word = '']) => word.replaceAll(/^(['"])(.*)\1$/g, '$2'));
     expect(settings.join(' ')).toMatch(/--maxmemory-policy noeviction .*--appendonly yes/);
     const port = String(await freePort());
-    const given = settings.map((word) => (word === '/data' ? folder : word));
-    const child = startChild(requireBinary('redis-server'), [
-      path.join(folder, '.data', 'compose', 'redis.conf'),
-      '--port',
-      port,
-      '--bind',
-      '127.0.0.1',
-      ...given,
+    const places = new Map([
+      ['/data', folder],
+      ['/run/secrets/users.acl', path.join(folder, '.data', 'compose', 'users.acl')],
     ]);
+    const given = settings.map((word) => places.get(word) ?? word);
+    const child = startChild(requireBinary('redis-server'), ['--port', port, '--bind', '127.0.0.1', ...given]);
     try {
       const test = /test:\n\s+- CMD-SHELL\n\s+- (.*)\n/.exec(of('redis'))?.[1] ?? 'exit 1';
       const check = test.replace('redis-cli', `redis-cli -p ${port}`);
@@ -184,18 +186,20 @@ describe('ops/compose-secrets', () => {
       await expect(output('/bin/sh', '-c', test.replace('redis-cli', 'redis-cli -p 1'))).rejects.toThrow(
         'Command failed',
       );
-      const asked = await output(
-        'redis-cli',
-        '-p',
-        port,
-        '--no-auth-warning',
-        '-a',
-        secret('redis-password'),
-        'config',
-        'get',
-        'maxmemory-policy',
-      );
-      expect(asked).toContain('noeviction');
+      const asked = (...words: string[]): Promise<string> =>
+        output(
+          'redis-cli',
+          '-p',
+          port,
+          '--no-auth-warning',
+          '--user',
+          'notafter',
+          '-a',
+          secret('redis-password'),
+          ...words,
+        );
+      expect(await asked('info', 'memory')).toContain('maxmemory_policy:noeviction');
+      expect(await asked('config', 'get', 'maxmemory-policy')).toContain('NOPERM');
     } finally {
       await child.stop();
     }
