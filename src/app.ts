@@ -15,6 +15,7 @@ import {
 import { migrate } from './db/migrate.ts';
 import { startEmbeddedPostgres } from './embedded.ts';
 import { AppError, messageOf, StartError } from './errors.ts';
+import { audienceOf } from './farewell.ts';
 import { createApp } from './http/app.ts';
 import { metricsApp, type Readiness } from './http/health.ts';
 import { ingestSink } from './http/ingest-sink.ts';
@@ -186,7 +187,8 @@ export const startApp = async (
     cleanup.add('activity', 2000, recordActivity(ctx).stop);
     let guardian: Guardian | null = null;
     const state = { api: roles.api, guardian: () => guardian, phase: () => phase };
-    const readiness = readinessOf({ ...state, ctx: { ...ctx, db: events ?? db } });
+    const answer = readinessOf({ ...state, ctx: { ...ctx, db: events ?? db } });
+    const { readiness, farewell } = audienceOf(answer, () => performance.now());
     const metricsServer = await listen(metricsApp(ctx, readiness, renderMetrics), {
       host: config.NOTAFTER_HOST,
       port: config.CERT_METRICS_PORT,
@@ -203,6 +205,7 @@ export const startApp = async (
       metricsPort: metricsServer.port,
       stop: async () => {
         phase = 'stopping';
+        if (roles.api) await farewell();
         await cleanup.run();
       },
     };

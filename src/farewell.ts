@@ -1,0 +1,42 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Readiness } from './http/health.ts';
+
+/** A balancer that asks less often hears of the end by other means, such as the platform that ends the process. */
+const longestMs = 5000;
+// One refusal may be taken for a hiccup.
+const refusalsToHear = 2;
+
+/** Keeps an eye on who asks for readiness, so that a process goes only once they know. */
+export interface Audience {
+  /** The readiness given, and a note of the answer. */
+  readonly readiness: () => Promise<Readiness>;
+  /**
+   * Waits, at most 5 s, until whoever has been asking regularly was told twice that the process is not ready any more; at once
+   * when nobody does. Until then new requests are taken as ever: a balancer that has not heard yet goes on sending them.
+   */
+  readonly farewell: () => Promise<void>;
+}
+
+/** @param now milliseconds of a clock that only goes forward */
+export const audienceOf = (readiness: () => Promise<Readiness>, now: () => number): Audience => {
+  let last: number | null = null;
+  let gap: number | null = null;
+  let refusals = 0;
+  const someoneAsks = (): boolean => last !== null && gap !== null && gap < longestMs && now() - last < 2 * gap + 100;
+  return {
+    readiness: async () => {
+      const answer = await readiness();
+      if (answer.ready) {
+        gap = last === null ? null : now() - last;
+        last = now();
+      } else refusals += 1;
+      return answer;
+    },
+    farewell: async () => {
+      if (!someoneAsks()) return;
+      refusals = 0;
+      const deadline = now() + longestMs;
+      while (refusals < refusalsToHear && now() < deadline) await sleep(10);
+    },
+  };
+};
