@@ -69,6 +69,7 @@ const fiftySigterms: Scenario = {
         if (replica === undefined) throw new Error('the world has no API');
         await terminate(replica);
         await replica.start();
+        if (round % 10 === 9) world.say(`${round + 1} SIGTERMs; ${balancer.failed()} requests failed`);
         // Long enough for the balancer to have seen that it is back.
         await sleep(world.random.between(200, 600));
       }
