@@ -42,7 +42,7 @@ export const startDrive = (settings: DriverSettings): RunningDrive => {
       update();
       return accepted.size;
     },
-    untilAccepted: async (count, timeoutMs = 60_000) => {
+    untilAccepted: async (count, timeoutMs = 120_000) => {
       const what = `${count} accepted events`;
       const enough = (): boolean => {
         update();

@@ -91,6 +91,7 @@ const run = async (settings: DriverSettings): Promise<void> => {
   let begun = 0;
   let stopping = false;
   process.on('SIGTERM', () => (stopping = true));
+  const goesOn = (): boolean => !stopping && (events === null || begun < events);
 
   const attempt = async (line: Line, one: Ready): Promise<number> => {
     const at = Date.now();
@@ -113,7 +114,7 @@ const run = async (settings: DriverSettings): Promise<void> => {
   const sender = async (index: number): Promise<void> => {
     const random = randomOf(seed * 1000 + index);
     const lines = ports.map(openLine);
-    for (let round = index; !stopping && (events === null || begun < events); round += 1) {
+    for (let round = index; goesOn(); round += 1) {
       begun += 1;
       await turn();
       const one = await next();

@@ -21,7 +21,7 @@ export const registerDomains = async (urls: readonly string[], names: readonly s
       failurePolicy: policies[n % policies.length],
     }),
   );
-  const deadline = performance.now() + 60_000;
+  const deadline = performance.now() + 120_000;
   for (let round = 0; ; round += 1) {
     const said = await fetch(`${urls[round % urls.length]}/v1/admin/domains/import`, {
       method: 'POST',

@@ -20,6 +20,9 @@ export interface ReplicaOptions {
   readonly onEnd: (what: string) => void;
 }
 
+// Ample for a machine that has much else to do: how soon a process is ready is measured elsewhere.
+const readyMs = 180_000;
+
 /** A replica, and the end of it. */
 export interface OwnedReplica extends Replica {
   close(): Promise<void>;
@@ -80,7 +83,7 @@ export const createReplica = async (options: ReplicaOptions): Promise<OwnedRepli
       given = env;
       wanted = true;
       present = launch();
-      if (ready) await untilReady(present, 60_000);
+      if (ready) await untilReady(present, readyMs);
     },
     signal: (signal) => app().signal(signal),
     close: () => (present === null ? Promise.resolve() : end(async (one) => void (await one.kill9()))),

@@ -193,8 +193,8 @@ export const openWorld = async (options: OpenOptions): Promise<OpenWorld> => {
       figures.push({ what, value, unit });
       say(`measured: ${what}: ${Math.round(value * 100) / 100} ${unit}`);
     },
-    untilApplying: (since, timeoutMs = 60_000) => nextApplication(sql, since, timeoutMs),
-    untilAccepting: (drive, since, timeoutMs = 60_000) => nextAcceptance(drive, since, timeoutMs),
+    untilApplying: (since, timeoutMs = 120_000) => nextApplication(sql, since, timeoutMs),
+    untilAccepting: (drive, since, timeoutMs = 120_000) => nextAcceptance(drive, since, timeoutMs),
     untilSettled: async (timeoutMs = 120_000) => {
       await waitFor(() => settled(sql), { timeoutMs, intervalMs: 200, what: 'everything to be settled' });
     },

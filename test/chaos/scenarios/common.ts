@@ -1,10 +1,11 @@
 import { waitFor } from '../../support/wait.ts';
 import type { Replica, World } from '../scenario.ts';
 
-const minute = 60_000;
+// Ample: how long it may take is judged by what was measured.
+const patienceMs = 180_000;
 
 /** Milliseconds until nothing that was accepted before `before` (epoch ms) is pending, counted from `before`. */
-export const untilCaughtUp = async (world: World, before: number, timeoutMs = minute): Promise<number> => {
+export const untilCaughtUp = async (world: World, before: number, timeoutMs = patienceMs): Promise<number> => {
   await waitFor(
     async () => {
       const [row] = await world.sql<{ n: number }[]>`
@@ -19,7 +20,7 @@ export const untilCaughtUp = async (world: World, before: number, timeoutMs = mi
 };
 
 /** Milliseconds from `since` (epoch ms) until the first event that was accepted after it is applied. */
-export const untilNewIsApplied = (world: World, since: number, timeoutMs = minute): Promise<number> =>
+export const untilNewIsApplied = (world: World, since: number, timeoutMs = patienceMs): Promise<number> =>
   waitFor(
     async () => {
       const [row] = await world.sql<{ at: number | null }[]>`
@@ -38,7 +39,7 @@ export const dieAt = async (world: World, replica: Replica, failpoint: string, n
   // It may be dead before it is ready.
   await replica.start({ env, ready: false });
   await waitFor(() => world.ends.some(isSo), {
-    timeoutMs: minute,
+    timeoutMs: patienceMs,
     intervalMs: 5,
     what: `a process to die at ${failpoint}`,
   });

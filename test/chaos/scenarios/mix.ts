@@ -73,7 +73,7 @@ const faults: Readonly<Record<Kind, (play: Play, pauseMs: number) => Promise<voi
     const again = sleep(pauseMs).then(() => worker.start());
     measured(
       's from the death of a worker until all of before was applied',
-      seconds(await untilCaughtUp(world, died, minute)),
+      seconds(await untilCaughtUp(world, died)),
       's',
     );
     await again;

@@ -1,4 +1,3 @@
-import { waitFor } from '../../support/wait.ts';
 import type { Replica, Scenario, World } from '../scenario.ts';
 import { dieAt, untilCaughtUp } from './common.ts';
 
@@ -94,10 +93,7 @@ const workerKilled: Scenario = {
     }
     await worker.start();
     await drive.stop();
-    await waitFor(() => world.untilSettled(60_000).then(() => true), {
-      timeoutMs: 60_000,
-      what: 'everything to be settled',
-    });
+    await world.untilSettled();
     await sameJobTwelveTimes(world);
   },
   expect: async (world) => {
