@@ -21,7 +21,8 @@ export interface Audience {
 export const audienceOf = (readiness: () => Promise<Readiness>, now: () => number): Audience => {
   let last: number | null = null;
   let gap: number | null = null;
-  let refusals = 0;
+  const told = { refusals: 0 };
+  const hasHeard = (): boolean => told.refusals >= refusalsToHear;
   const someoneAsks = (): boolean => last !== null && gap !== null && gap < longestMs && now() - last < 2 * gap + 100;
   return {
     readiness: async () => {
@@ -29,14 +30,14 @@ export const audienceOf = (readiness: () => Promise<Readiness>, now: () => numbe
       if (answer.ready) {
         gap = last === null ? null : now() - last;
         last = now();
-      } else refusals += 1;
+      } else told.refusals += 1;
       return answer;
     },
     farewell: async () => {
       if (!someoneAsks()) return;
-      refusals = 0;
+      told.refusals = 0;
       const deadline = now() + longestMs;
-      while (refusals < refusalsToHear && now() < deadline) await sleep(10);
+      while (!hasHeard() && now() < deadline) await sleep(10);
     },
   };
 };

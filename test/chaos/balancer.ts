@@ -42,9 +42,10 @@ const placeOf = (backend: Backend) => {
 /** Starts a proxy over HTTP/1.1 on loopback that gives requests to ready processes in turn. */
 export const startBalancer = async (backends: readonly Backend[]): Promise<Balancer> => {
   const all = backends.map(placeOf);
-  let [turn, failed, open] = [0, 0, true];
+  let [turn, failed] = [0, 0];
+  const closing = new AbortController();
   const watch = async ({ look }: (typeof all)[number]): Promise<void> => {
-    while (open) {
+    while (!closing.signal.aborted) {
       await look();
       await new Promise((resolve) => setTimeout(resolve, checkEveryMs));
     }
@@ -83,7 +84,7 @@ export const startBalancer = async (backends: readonly Backend[]): Promise<Balan
     port: (server.address() as AddressInfo).port, // listening on TCP
     failed: () => failed,
     close: async () => {
-      open = false;
+      closing.abort();
       await Promise.all(watching);
       for (const { place } of all) place.agent.destroy();
       server.close();
