@@ -13,8 +13,6 @@ import { type Actor, openActor } from './actor.ts';
 import { nextSchedule, runSchedule, story, type Touched } from './explore.ts';
 import { type Job, MemoryQueues } from './memory-queues.ts';
 
-const maxRetries = 2;
-
 /** What one actor of a scenario does, on its own connection. */
 export type Part = (
   ctx: Ctx,
@@ -102,7 +100,7 @@ const emptied = [
   'incident_counts',
 ];
 
-const contextOf = (db: Db, queues: Ctx['queues'], now: () => number): Ctx => ({
+const contextOf = (db: Db, queues: Ctx['queues'], now: () => number, maxRetries: number): Ctx => ({
   config: parseConfig({ CERT_EVENT_MAX_RETRIES: String(maxRetries) }, () => ''),
   db,
   queues,
@@ -162,7 +160,8 @@ const wronglyShown = async (sql: Sql, queues: MemoryQueues): Promise<unknown[]> 
   ];
 };
 
-export const openStage = async (): Promise<Stage> => {
+/** @param maxRetries failed tries after which an event is given up */
+export const openStage = async (maxRetries = 2): Promise<Stage> => {
   const database = await createTestDatabase();
   const sql = await openLedger(database.url);
   const db = connectDb(database.url, { max: 3, name: 'rest' });
@@ -181,7 +180,7 @@ export const openStage = async (): Promise<Stage> => {
       name,
       databaseUrl: database.url,
       queues: () => queues,
-      ctx: (own, theirs) => contextOf(own, theirs, now),
+      ctx: (own, theirs) => contextOf(own, theirs, now, maxRetries),
       visible,
     });
 
@@ -215,7 +214,7 @@ export const openStage = async (): Promise<Stage> => {
     const faults = cast
       .filter((actor) => actor.fault() !== undefined)
       .map((actor) => ({ flaw: `${actor.name} failed`, why: actor.fault() }));
-    const reconciled = await carryOn(contextOf(db, queues, now), queues, () => {
+    const reconciled = await carryOn(contextOf(db, queues, now, maxRetries), queues, () => {
       clock += 4_000_000;
     });
     const flaws = [
@@ -249,7 +248,7 @@ export const openStage = async (): Promise<Stage> => {
       return queues;
     },
     get ctx() {
-      return contextOf(db, queues, now);
+      return contextOf(db, queues, now, maxRetries);
     },
     now,
     explore,
