@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { v7 as uuidv7, validate, version } from 'uuid';
 import { describe, expect, it } from 'vitest';
+import { cases } from '../../test/support/properties.ts';
 import { firstIdAt } from './uuid-time.ts';
 
 describe('firstIdAt', () => {
@@ -12,6 +13,7 @@ describe('firstIdAt', () => {
         expect(validate(firstIdAt(at))).toBe(true);
         expect(version(firstIdAt(at))).toBe(7);
       }),
+      cases(),
     );
   });
 
@@ -21,6 +23,7 @@ describe('firstIdAt', () => {
         const id = uuidv7({ msecs: a });
         expect(id >= firstIdAt(b)).toBe(a >= b);
       }),
+      cases(),
     );
     const none = new Uint8Array(16);
     expect(uuidv7({ msecs: 1234, random: none, seq: 0 })).toBe(firstIdAt(1234));

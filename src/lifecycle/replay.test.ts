@@ -1,5 +1,6 @@
 import { array, assert, integer, property } from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { cases } from '../../test/support/properties.ts';
 import { allowanceOf, mostWaiting, progressOf, reasonToPause, type ReplayCounts, steppedTo } from './replay.ts';
 
 const none: ReplayCounts = { applied: 0, failed_again: 0, retrying: 0, seen_applied: 0, seen_failed: 0 };
@@ -34,7 +35,7 @@ describe('the rate', () => {
           expect(opened).toBeLessThanOrEqual((rate * (now - 1_000_000)) / 1000);
         },
       ),
-      { numRuns: 1000 },
+      cases(),
     );
   });
 
