@@ -4,6 +4,8 @@ import { fuzzJson } from './json.ts';
 import { type FuzzReport, reportText } from './report.ts';
 import { fuzzSchema } from './schema.ts';
 import { openStage, type Stage } from './stage.ts';
+import { fuzzTls } from './tls.ts';
+import { fuzzUrls } from './urls.ts';
 
 const help = `npm run fuzz -- [--target http|json|schema|tls|urls|all] [--count N] [--seed N]
 
@@ -32,6 +34,8 @@ interface Target {
 const targets: Readonly<Record<string, Target>> = {
   json: { count: 50_000, run: onStage('serve', fuzzJson) },
   schema: { count: 20_000, run: onStage('all', fuzzSchema) },
+  urls: { count: 200_000, run: fuzzUrls },
+  tls: { count: 50_000, run: fuzzTls },
   http: { count: 100_000, run: onStage('serve', fuzzHttp) },
 };
 
@@ -56,6 +60,7 @@ const main = async (): Promise<number> => {
     if (target === undefined) continue;
     const count = Number(values.count ?? target.count);
     const onProgress = (cases: number): void => void process.stderr.write(`${name}: ${cases} of ${count}\n`);
+    process.stderr.write(`${name}: seed ${seed}\n`);
     const report = await target.run({ seed, count, onProgress });
     process.stdout.write(`${reportText(report)}\n\n`);
     flaws += report.flaws.length;

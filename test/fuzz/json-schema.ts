@@ -31,7 +31,7 @@ interface Place {
 }
 
 const when = (broken: boolean, why: string): string | null => (broken ? why : null);
-const lengthOf = (text: string): number => [...text].length;
+const lengthOf = (text: string): number => Array.from(text).length;
 // The rules of one schema object are those of the document, where lists hold schemas.
 const schemas = (rule: unknown): readonly Schema[] => rule as readonly Schema[];
 const asSchema = (rule: unknown): Schema => rule as Schema;

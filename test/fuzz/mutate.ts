@@ -72,6 +72,14 @@ const mutations: readonly [Mutation, ...Mutation[]] = [
   },
 ];
 
+/** Bytes of the same length with one to six others among them: what holds lengths stays whole more often. */
+export const flipped = (bytes: Buffer, random: Random): Buffer => {
+  const copy = Buffer.from(bytes);
+  for (let times = random.between(1, 6); times > 0; times -= 1)
+    copy.writeUInt8(random.between(0, 255), place(copy, random));
+  return copy;
+};
+
 /** Bytes with one to four changes at random places. */
 export const mutated = (bytes: Buffer, random: Random): Buffer => {
   let result = bytes;
