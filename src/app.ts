@@ -1,7 +1,7 @@
 import { Resolver } from 'node:dns/promises';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pino, type Logger } from 'pino';
+import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 import type { Ctx } from './context.ts';
 import {
@@ -21,6 +21,7 @@ import { metricsApp, type Readiness } from './http/health.ts';
 import { ingestSink } from './http/ingest-sink.ts';
 import { renderMetrics } from './http/metrics-collect.ts';
 import { listen } from './http/server.ts';
+import { openLog } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { recordActivity } from './processors/activity.ts';
 import { handlersFor } from './processors/index.ts';
@@ -160,7 +161,7 @@ const txtResolver = (servers: readonly string[] | undefined): Ctx['resolveTxt'] 
 export const startApp = async (
   config: Config,
   roles: Roles,
-  log: Logger = pino({ level: config.NOTAFTER_LOG_LEVEL }),
+  log: Logger = openLog(config.NOTAFTER_LOG_LEVEL),
 ): Promise<RunningApp> => {
   const cleanup = cleanups(log);
   let phase: Phase = 'starting';
