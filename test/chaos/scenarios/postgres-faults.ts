@@ -217,15 +217,19 @@ const conflicts: Scenario = {
     );
     await rival.end();
     world.measured('deadlocks', await count(), '');
-    await world.sql.unsafe(`
+    const disturb = `
       create function sometimes_in_conflict() returns trigger language plpgsql as $$ begin
         if random() < 0.1 then raise exception 'in conflict' using errcode = (array['40001', '40P01', '55P03'])[1 + floor(random() * 3)]; end if;
         return null; end $$;
       create trigger sometimes after update on custom_domains for each statement execute function sometimes_in_conflict();
       create trigger sometimes after insert on certificate_lifecycle_events for each statement execute function sometimes_in_conflict();
-      create trigger sometimes after update on certificate_notifications for each statement execute function sometimes_in_conflict();`);
+      create trigger sometimes after update on certificate_notifications for each statement execute function sometimes_in_conflict();`;
+    await waitFor(() => world.sql.unsafe(disturb), { timeoutMs: 30_000, what: 'conflicts to begin' });
     await drive.untilAccepted(drive.accepted() + 500);
-    await world.sql.unsafe('drop function sometimes_in_conflict cascade');
+    await waitFor(() => world.sql.unsafe('drop function sometimes_in_conflict cascade'), {
+      timeoutMs: 30_000,
+      what: 'the end of the conflicts',
+    });
     await mustApply(world, 'conflicts', Date.now(), 15 * second);
   },
 };
