@@ -12,6 +12,7 @@ const { values } = parseArgs({
 const readJson = (name) => JSON.parse(readFileSync(path.join(values.lock, name), 'utf8'));
 const manifest = readJson('package.json');
 const packages = Object.entries(readJson('package-lock.json').packages).filter(([place]) => place !== '');
+const keyOf = ({ group, name, version }) => `${group ? `${group}/` : ''}${name}@${version}`;
 const nameOf = (place) => place.slice(place.lastIndexOf('node_modules/') + 'node_modules/'.length);
 
 /** SPDX ids whose terms let the product be given on under its own licence. */
@@ -113,7 +114,6 @@ function sbomComplaints(file) {
       .filter(([, { dev, devOptional }]) => !dev && !devOptional)
       .map(([place, { version }]) => `${nameOf(place)}@${version}`),
   );
-  const keyOf = ({ group, name, version }) => `${group ? `${group}/` : ''}${name}@${version}`;
   const components = bill.components.filter((component) => wanted.has(keyOf(component)));
   const refs = new Set([bill.metadata.component['bom-ref'], ...components.map((component) => component['bom-ref'])]);
   const dependencies = bill.dependencies
@@ -125,24 +125,24 @@ function sbomComplaints(file) {
   return [...wanted].filter((key) => !named.has(key)).map((key) => `the bill of materials lacks ${key}`);
 }
 
-function report(what, complaints) {
+function tell(what, complaints) {
   for (const complaint of complaints) process.stdout.write(`notafter: ${what}: ${complaint}\n`);
   if (complaints.length === 0) process.stdout.write(`notafter: ${what}: nothing to complain of\n`);
   else process.exitCode = 1;
 }
 
-report('install scripts', scriptComplaints());
-report('licences', licenceComplaints());
-report('hashes', hashComplaints());
+tell('install scripts', scriptComplaints());
+tell('licences', licenceComplaints());
+tell('hashes', hashComplaints());
 const foreign = unbound.filter(isForeign).length;
 if (foreign > 0)
   process.stdout.write(
     `notafter: hashes: NOT BOUND, ${foreign} optional packages for other platforms have none in the lockfile\n`,
   );
 if (!values.offline) {
-  report('bill of materials', sbomComplaints(path.resolve(root, values.sbom ?? '.data/sbom.cdx.json')));
+  tell('bill of materials', sbomComplaints(path.resolve(root, values.sbom ?? '.data/sbom.cdx.json')));
   const weaknesses = auditComplaints();
   if (weaknesses === null)
     process.stdout.write('notafter: known weaknesses: NOT CHECKED, the registry does not answer npm audit\n');
-  else report('known weaknesses', weaknesses);
+  else tell('known weaknesses', weaknesses);
 }

@@ -44,10 +44,7 @@ describe('ops/redis/users.acl', () => {
     expect(called.size).toBeGreaterThan(50);
     expect([...called].filter((name) => !granted.includes(name))).toEqual([]);
     expect(granted.filter((name) => !called.has(name)).sort()).toEqual(
-      [
-        ...['bzpopmin', 'client|list', 'client|setname', 'discard', 'eval', 'evalsha', 'exec', 'info', 'multi'],
-        ...['ping', 'quit', 'select'],
-      ].sort(),
+      'bzpopmin client|list client|setname discard eval evalsha exec info multi ping quit select'.split(' '),
     );
   });
 

@@ -41,7 +41,7 @@ beforeAll(async () => {
   serverUrl = await askShared('/postgres');
   const names = [`--set=owner=${owner}`, `--set=app=${app}`, `--set=database=${database}`];
   const made = await psql(`--file=${path.join(root, 'ops/postgres/roles.sql')}`, ...names);
-  expect(made).toMatchObject({ code: 0 });
+  if (made.code !== 0) throw new Error(made.output);
   const whole = new URL(serverUrl);
   whole.pathname = `/${database}`;
   sql = postgres(whole.href, { max: 2, onnotice: () => undefined });
