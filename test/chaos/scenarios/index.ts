@@ -8,6 +8,7 @@ import { postgresScenarios } from './postgres-faults.ts';
 import { processScenarios } from './processes.ts';
 import { queueScenarios } from './queue-loss.ts';
 import { redisScenarios } from './redis-faults.ts';
+import { restoreScenarios } from './restore.ts';
 import { schedulerScenarios } from './scheduler.ts';
 import { shutdownScenarios } from './shutdown.ts';
 import { syscallScenarios } from './syscalls.ts';
@@ -28,5 +29,6 @@ export const scenariosOf = (size: { readonly events: number; readonly faults: nu
     ...syscallScenarios,
     ...timeScenarios,
     ...shutdownScenarios,
+    ...restoreScenarios,
     ...figureScenarios(10 * size.events),
   ].toSorted((a, b) => (a.row ?? 99) - (b.row ?? 99));
