@@ -28,6 +28,13 @@ export interface OwnedReplica extends Replica {
   close(): Promise<void>;
 }
 
+/** What tells why a process ended: the failpoint it died at, if any, and the last lines. */
+const lastWords = (output: string): string => {
+  const lines = output.trim().split('\n');
+  const failpoint = lines.findLast((line) => line.startsWith('failpoint '));
+  return [...(failpoint === undefined ? [] : [failpoint]), ...lines.slice(-3)].join(' | ');
+};
+
 /** A process of the product that keeps ports and data over restarts; nothing runs until `start`. */
 export const createReplica = async (options: ReplicaOptions): Promise<OwnedReplica> => {
   const { role, name, cli, wrap, dir, onEnd } = options;
@@ -65,7 +72,7 @@ export const createReplica = async (options: ReplicaOptions): Promise<OwnedRepli
   const ended = async (one: App, how: string): Promise<void> => {
     appendFileSync(logFile, `${one.output()}\n-- ended: ${how}\n`);
     if (!wanted || one !== present) return;
-    onEnd(`${name} ended by itself (${how}): ${one.output().trim().split('\n').slice(-3).join(' | ')}`);
+    onEnd(`${name} ended by itself (${how}): ${lastWords(one.output())}`);
     await sleep(500);
     if (wanted && one === present) present = launch();
   };
