@@ -28,7 +28,9 @@ const report = v.object({
   ),
 });
 
-const longestMs = 300_000;
+const longestMs = 600_000;
+// Servers and builds may take their time before the first test, on a busy machine.
+const setUpMs = 300_000;
 
 /** Runs vitest in its own process group, so that nothing it started outlives it. */
 const vitest = (dir: string, args: readonly string[]): Promise<{ late: boolean; output: string }> =>
@@ -88,7 +90,13 @@ export const runSuite = async (dir: string, { file, only }: Suite): Promise<Outc
   const result = path.join(folder, 'report.json');
   try {
     const pattern = only === undefined ? [] : ['-t', only];
-    const { late, output } = await vitest(dir, [file, ...pattern, '--reporter=json', `--outputFile=${result}`]);
+    const { late, output } = await vitest(dir, [
+      file,
+      ...pattern,
+      `--hookTimeout=${setUpMs}`,
+      '--reporter=json',
+      `--outputFile=${result}`,
+    ]);
     if (late) return { kind: 'broken', why: `it did not end within ${longestMs / 1000} s` };
     if (!existsSync(result)) return { kind: 'broken', why: output.slice(-2000) };
     return outcomeOf(readFileSync(result, 'utf8'));

@@ -18,7 +18,8 @@ const files = (): string[] => {
     execFileSync('git', ['ls-files', '-z', ...args], { cwd: root, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 })
       .split('\0')
       .filter((name) => name !== '');
-  const gone = new Set(list('--deleted'));
+  // What is installed is linked, also where it is a link here.
+  const gone = new Set([...list('--deleted'), 'node_modules']);
   return [...new Set([...list('--cached'), ...list('--others', '--exclude-standard')])].filter(
     (name) => !gone.has(name),
   );
