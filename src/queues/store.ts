@@ -11,7 +11,7 @@ import {
   type WorkerOptions,
 } from 'bullmq';
 import { Redis } from 'ioredis';
-import { Pool } from 'pg';
+import { Pool, type PoolClient } from 'pg';
 import { StartError } from '../errors.ts';
 import { databaseAddress } from '../lifecycle/database-url.ts';
 import { endingWhenSilent } from '../net/silence.ts';
@@ -184,6 +184,27 @@ const serverSettings = [
 /** TLS hides what is owed; there the keep-alive alone has to tell. */
 const watched = (tls: boolean) => (tls ? {} : { stream: () => endingWhenSilent(new Socket(), statementMs + answerMs) });
 
+/**
+ * Has a connection that ended leave the pool whoever holds it: what listens for jobs does not always give it back, and a pool
+ * whose places are all taken by the dead never gives one out again.
+ */
+export const leavingWhenEnded = (client: PoolClient): void => {
+  // The pool makes the way back only after it has told of the client, and before anybody is given it.
+  queueMicrotask(() => {
+    const giveBack = client.release.bind(client);
+    let held = true;
+    const release = (fault?: Error | boolean): void => {
+      if (!held) return;
+      held = false;
+      client.off('end', ended);
+      giveBack(fault);
+    };
+    const ended = (): void => release(true);
+    client.release = release;
+    client.once('end', ended);
+  });
+};
+
 const factsQuery = `
   select split_part(current_setting('server_version'), ' ', 1) as version, current_setting('port')::int as port,
     extract(epoch from now() - pg_postmaster_start_time())::int as uptime,
@@ -211,6 +232,7 @@ export const postgresStore = (url: string, max: number, onError: OnError, ca?: s
     ...watched(address.ssl !== false),
   });
   pool.on('error', onError);
+  pool.on('acquire', leavingWhenEnded);
   // BullMQ describes the part of pg.Pool that it calls, without pg's overloads; a real pool is what it is made for.
   const connection = pool as PostgresConnectionOptions;
   return {
