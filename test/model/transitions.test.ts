@@ -142,5 +142,17 @@ describe('the life of an event', { timeout: 240_000 }, () => {
       numRuns: runs,
       endOnFailure: true,
     });
+    expect([...seen]).toEqual(
+      expect.arrayContaining([
+        'apply: pending to applied',
+        'apply: pending to failed',
+        'apply again: applied to applied',
+        'apply again: failed to failed',
+        'replay the dead: failed to pending',
+        'replay the dead twice: failed to pending',
+        'replay the dead: applied to applied',
+        'replay the applied: applied to pending',
+      ]),
+    );
   });
 });
