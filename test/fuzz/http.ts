@@ -15,7 +15,7 @@ export interface FuzzOptions {
 const senders = 32;
 /** MB a minute that a process may grow by once it has settled, over a run that is long enough to tell. */
 const mostGrowth = 3;
-const tellingSeconds = 60;
+const tellingSeconds = 300;
 
 // What passes through the program is counted by the minute, whoever sent it.
 const bounded: readonly string[] = ['pipe_activity'];
