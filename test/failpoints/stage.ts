@@ -49,7 +49,7 @@ const quick: Environment = {
 
 export const untilReady = (victim: Victim): Promise<unknown> =>
   waitFor(async () => victim.hasExited() || (await fetch(`${victim.metricsUrl}/readyz`)).ok, {
-    timeoutMs: 40_000,
+    timeoutMs: 120_000,
     what: 'a process to be ready',
   });
 
