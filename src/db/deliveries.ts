@@ -165,11 +165,16 @@ const samplesOf = ({ row, delivery, after }: Tried): Sample[] => {
 };
 
 /** Writes how tries ended: attempts, statuses, what follows for the alerts, counters, all in one transaction. */
-export const saveTried = ({ sql }: Db, tried: readonly Tried[], now: number): Promise<void> =>
-  retrying(() =>
+export const saveTried = ({ sql }: Db, tried: readonly Tried[], now: number): Promise<void> => {
+  let again = false;
+  return retrying(() =>
     sql.begin(async (tx) => {
-      const [written] = await Promise.all([saveOutcomes(tx, tried), noteAttempts(tx, tried)]);
+      const first = !again;
+      again = true;
+      const [written] = await Promise.all([saveOutcomes(tx, tried), first ? noteAttempts(tx, tried) : null]);
       const counted = tried.filter(({ row }) => written.has(row.seq));
+      // The first time may have been committed although nobody heard of it: what it noted is not noted twice.
+      if (!first && counted.length > 0) await noteAttempts(tx, counted);
       const seqs = (wanted: (one: Tried) => boolean): number[] => counted.filter(wanted).map(({ row }) => row.seq);
       const dead = seqs(({ after }) => after.status === 'dead');
       const late = counted
@@ -187,6 +192,7 @@ export const saveTried = ({ sql }: Db, tried: readonly Tried[], now: number): Pr
       await raiseCounters(tx, counted.flatMap(samplesOf));
     }),
   );
+};
 
 /** Gives up what is due on a channel that is configured no more and waits since before `before` (epoch ms). @returns how many. */
 export const giveUpChannel = ({ sql }: Db, channel: string, before: number, now: number): Promise<number> =>
