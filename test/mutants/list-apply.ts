@@ -137,14 +137,6 @@ export const applyMutants: readonly Mutant[] = [
     suite: { file: 'test/integration/replays.test.ts', only: 'plan without changing anything' },
   },
   {
-    name: 'policy-together',
-    fault: 'several workers carry out the replay policy at once',
-    file: 'src/db/policy.ts',
-    find: 'return lock?.taken === true;',
-    replace: 'return lock !== undefined;',
-    suite: { file: 'test/integration/dlq-policy.test.ts', only: 'however many workers run it at once' },
-  },
-  {
     name: 'endless-backoff',
     fault: 'the wait between tries has no cap',
     file: 'src/lifecycle/backoff.ts',
