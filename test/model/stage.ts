@@ -43,7 +43,7 @@ export interface Stage {
   readonly db: Db;
   readonly queues: MemoryQueues;
   readonly ctx: Ctx;
-  now(): number;
+  readonly now: () => number;
   /** Runs every schedule of a scenario in which at most so many actors die. */
   explore(scenario: Scenario, deaths: number): Promise<Found>;
   close(): Promise<void>;
