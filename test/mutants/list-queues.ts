@@ -68,7 +68,7 @@ export const queueMutants: readonly Mutant[] = [
     file: 'src/queues/bounded.ts',
     find: "const timer = setTimeout(() => resolve('late'), ms);",
     replace: "const timer = setTimeout(() => resolve('late'), ms * 1000);",
-    suite: { file: 'src/queues/bounded.test.ts' },
+    suite: { file: 'src/queues/group-commit.test.ts', only: 'lets nobody wait longer than its patience' },
   },
   {
     name: 'dead-letters-unshown',
