@@ -47,6 +47,8 @@ export const prepareQueueSchema = async (url: string, ca?: string): Promise<void
     application_name: 'notafter migrate',
     connectionTimeoutMillis: 5000,
   });
+  // What was asked fails with the connection; an error that nobody hears would end the process.
+  client.on('error', () => undefined);
   await client.connect();
   try {
     await ensureQueueSchema(client);

@@ -219,8 +219,7 @@ interface FactsRow {
   readonly blocked: number;
 }
 
-/** Queues in PostgreSQL, in a schema of their own on the product's database: what it remembers is what the ledger remembers. */
-export const postgresStore = (url: string, max: number, onError: OnError, ca?: string): Store => {
+const openPool = (url: string, max: number, onError: OnError, ca: string | undefined): Pool => {
   const address = databaseAddress(url, ca);
   const pool = new Pool({
     connectionString: address.url,
@@ -232,7 +231,15 @@ export const postgresStore = (url: string, max: number, onError: OnError, ca?: s
     ...watched(address.ssl !== false),
   });
   pool.on('error', onError);
+  // The pool listens to what is idle only, and an error that nobody hears ends the process.
+  pool.on('connect', (client) => void client.on('error', onError));
   pool.on('acquire', leavingWhenEnded);
+  return pool;
+};
+
+/** Queues in PostgreSQL, in a schema of their own on the product's database: what it remembers is what the ledger remembers. */
+export const postgresStore = (url: string, max: number, onError: OnError, ca?: string): Store => {
+  const pool = openPool(url, max, onError, ca);
   // BullMQ describes the part of pg.Pool that it calls, without pg's overloads; a real pool is what it is made for.
   const connection = pool as PostgresConnectionOptions;
   return {
