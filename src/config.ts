@@ -137,7 +137,8 @@ export const parseConfig = (env: Env, readFile: (path: string) => string): Confi
   }
   if (values['CERT_RUNBOOK_WEBHOOK_URL'] !== undefined && values['CERT_RUNBOOK_SIGNING_SECRET'] === undefined)
     problems.push('CERT_RUNBOOK_SIGNING_SECRET must be set with CERT_RUNBOOK_WEBHOOK_URL');
-  if (values['REDIS_CA'] !== undefined && !String(values['REDIS_URL'] ?? '').startsWith('rediss:'))
+  const redisUrl = values['REDIS_URL'];
+  if (values['REDIS_CA'] !== undefined && !(typeof redisUrl === 'string' && redisUrl.startsWith('rediss:')))
     problems.push('REDIS_URL must begin with rediss: when REDIS_CA is set');
   const isNamed = (name: string): boolean => [env[name], env[`${name}_FILE`]].some((text) => (text ?? '') !== '');
   problems.push(...singleSignOn(values, new Set(Object.keys(variables).filter(isNamed))));

@@ -10,11 +10,11 @@ const logName = 'log.jsonl';
 export interface RunLog {
   readonly dir: string;
   /** Adds a line with the milliseconds since the start. */
-  write(entry: Readonly<Record<string, unknown>>): void;
+  readonly write: (entry: Readonly<Record<string, unknown>>) => void;
   /** One line of progress, printed as well. */
-  say(text: string): void;
+  readonly say: (text: string) => void;
   /** Packs the journals of the senders. */
-  close(): void;
+  readonly close: () => void;
 }
 
 /** Opens the log of a run in a new folder below .data/chaos. */

@@ -8,30 +8,30 @@ import { type Random, randomOf } from './random.ts';
 export interface FaultProxy {
   readonly port: number;
   /** Everything flows again, for new connections and those still open. */
-  heal(): void;
+  readonly heal: () => void;
   /** Adds so much to each direction (ms), with up to `jitterMs` more. */
-  slow(ms: number, jitterMs?: number): void;
+  readonly slow: (ms: number, jitterMs?: number) => void;
   /** Refuses new connections and resets open ones. */
-  refuse(): void;
+  readonly refuse: () => void;
   /** Resets all open connections; new ones work. */
-  reset(): void;
+  readonly reset: () => void;
   /** Takes bytes and connections and gives nothing back: nobody is told. */
-  blackhole(): void;
+  readonly blackhole: () => void;
   /** Stops one direction only; the other flows. */
-  halfOpen(direction: Direction): void;
+  readonly halfOpen: (direction: Direction) => void;
   /** Leaves the open connections silent for good, so that neither side ever hears of the other again; new ones work. */
-  strand(): void;
+  readonly strand: () => void;
   /** Closes the connection after so many bytes of the server's answers have been passed on, now and then: a share 0..1 of connections. */
-  drop(share: number, afterBytes: number): void;
+  readonly drop: (share: number, afterBytes: number) => void;
   /**
    * Drop after commit: passes what clients send, waits until the server has answered a message that matches, and resets the
    * connection instead of passing that answer on; for so many times. With PostgreSQL the text of the statement is matched.
    */
-  loseAnswers(to: RegExp, times: number): void;
+  readonly loseAnswers: (to: RegExp, times: number) => void;
   /** How many answers were lost since the start. */
-  lost(): number;
-  connections(): number;
-  close(): Promise<void>;
+  readonly lost: () => number;
+  readonly connections: () => number;
+  readonly close: () => Promise<void>;
 }
 
 export interface ProxyOptions {

@@ -9,16 +9,16 @@ type Behaviour = 'accept' | 'slow' | 'refuse' | 'fail' | 'busy' | 'redirect' | '
 export interface CountingReceiver {
   readonly url: string;
   /** Requests by `webhook-id`, whatever the answer was. */
-  deliveries(): ReadonlyMap<string, number>;
+  readonly deliveries: () => ReadonlyMap<string, number>;
   /** Those of them that were answered 202. */
-  taken(): ReadonlyMap<string, number>;
+  readonly taken: () => ReadonlyMap<string, number>;
   /** Ids by what was said: more than one id for one thing said is a broken promise. */
-  idsBySubject(): ReadonlyMap<string, ReadonlySet<string>>;
+  readonly idsBySubject: () => ReadonlyMap<string, ReadonlySet<string>>;
   /** Ids under which not the same was said each time. */
-  altered(): ReadonlySet<string>;
+  readonly altered: () => ReadonlySet<string>;
   /** What it answers from now on. */
-  behave(next: Behaviour): void;
-  close(): Promise<void>;
+  readonly behave: (next: Behaviour) => void;
+  readonly close: () => Promise<void>;
 }
 
 const slowMs = 3000;

@@ -25,7 +25,7 @@ const readyMs = 180_000;
 
 /** A replica, and the end of it. */
 export interface OwnedReplica extends Replica {
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** What tells why a process ended: the failpoint it died at, if any, and the last lines. */
@@ -58,7 +58,8 @@ export const createReplica = async (options: ReplicaOptions): Promise<OwnedRepli
     return present;
   };
   const launch = (): App => {
-    const [file = '', ...args] = [...wrap, process.execPath, '--enable-source-maps', cli, role];
+    const node = [process.execPath, '--enable-source-maps', cli, role];
+    const [file = process.execPath, ...args] = [...wrap, ...node];
     const child = startChild(file, args, { env: { ...own, ...options.env, ...given } });
     const launched: App = {
       ...child,

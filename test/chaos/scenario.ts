@@ -33,26 +33,26 @@ export interface WorldOptions {
 export interface Replica {
   readonly role: 'serve' | 'work';
   /** The process that runs now, or ran last. */
-  app(): App;
-  kill9(): Promise<void>;
+  readonly app: () => App;
+  readonly kill9: () => Promise<void>;
   /** SIGTERM; gives the exit code. */
-  stop(): Promise<number | null>;
+  readonly stop: () => Promise<number | null>;
   /** Starts it on the same ports; waits until it is ready unless told not to. */
-  start(options?: { readonly env?: Environment; readonly ready?: boolean }): Promise<void>;
-  signal(name: NodeJS.Signals): void;
+  readonly start: (options?: { readonly env?: Environment; readonly ready?: boolean }) => Promise<void>;
+  readonly signal: (name: NodeJS.Signals) => void;
 }
 
 export interface WorldRedis {
   readonly server: TestRedis;
   /** What the product's REDIS_URL leads through. */
   readonly proxy: FaultProxy;
-  kill9(): Promise<void>;
-  restart(): Promise<void>;
-  signal(name: NodeJS.Signals): void;
-  command(...words: readonly string[]): Promise<unknown>;
+  readonly kill9: () => Promise<void>;
+  readonly restart: () => Promise<void>;
+  readonly signal: (name: NodeJS.Signals) => void;
+  readonly command: (...words: readonly string[]) => Promise<unknown>;
   /** Copies the append-only file as it is now; `rollBack` puts it in place of the present one, with a kill -9 and a restart. */
-  snapshot(): Promise<string>;
-  rollBack(snapshot: string): Promise<void>;
+  readonly snapshot: () => Promise<string>;
+  readonly rollBack: (snapshot: string) => Promise<void>;
 }
 
 export interface WorldPostgres {
@@ -60,11 +60,11 @@ export interface WorldPostgres {
   /** What the product's DATABASE_URL leads through. */
   readonly proxy: FaultProxy;
   /** kill -9 of the postmaster and every backend; it is started again by `restart`. */
-  kill9(): Promise<void>;
+  readonly kill9: () => Promise<void>;
   /** As `pg_ctl stop -m immediate`. */
-  stopAtOnce(): Promise<void>;
-  restart(): Promise<void>;
-  signal(name: 'SIGSTOP' | 'SIGCONT'): void;
+  readonly stopAtOnce: () => Promise<void>;
+  readonly restart: () => Promise<void>;
+  readonly signal: (name: 'SIGSTOP' | 'SIGCONT') => void;
 }
 
 export interface DriveOptions {
@@ -90,14 +90,14 @@ export interface DriveOptions {
 export interface Drive {
   readonly child: Child;
   /** Accepted so far. */
-  accepted(): number;
-  untilAccepted(count: number, timeoutMs?: number): Promise<void>;
+  readonly accepted: () => number;
+  readonly untilAccepted: (count: number, timeoutMs?: number) => Promise<void>;
   /** Waits for the drive's own end, as `events` says. */
-  finished(timeoutMs?: number): Promise<void>;
+  readonly finished: (timeoutMs?: number) => Promise<void>;
   /** Lets every sender have its present event accepted, then ends. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
   /** Answers so far, in the order they came: when (epoch ms), how long (ms), status (0 = none). */
-  answers(): readonly { readonly at: number; readonly ms: number; readonly status: number }[];
+  readonly answers: () => readonly { readonly at: number; readonly ms: number; readonly status: number }[];
 }
 
 export interface Verdict {
@@ -134,28 +134,31 @@ export interface World {
   /** Names that nobody registered; drives with `unresolved` speak of them. */
   readonly strangers: readonly string[];
   /** Registers names over the organisations, trying again while nobody takes them. */
-  register(names: readonly string[]): Promise<void>;
+  readonly register: (names: readonly string[]) => Promise<void>;
   /** Sends one signed event by hand, to the first API unless told; gives the answer, whatever it is. No journal knows of it. */
-  tell(event: Readonly<Record<string, unknown>> & { readonly domain: string }, api?: number): Promise<Answer>;
+  readonly tell: (
+    event: Readonly<Record<string, unknown>> & { readonly domain: string },
+    api?: number,
+  ) => Promise<Answer>;
   /** Processes that ended although nobody ended them, with their last words; each was started again. A flaw, unless emptied. */
   readonly ends: string[];
   /** What was measured so far. */
   readonly figures: readonly Figure[];
   /** Folder of this run: journals, logs, data; kept when the verdict is bad. */
   readonly dir: string;
-  drive(options?: DriveOptions): Promise<Drive>;
+  readonly drive: (options?: DriveOptions) => Promise<Drive>;
   /** One line of progress, also into the run's log with its time. */
-  say(text: string): void;
+  readonly say: (text: string) => void;
   /** A measured figure, for the table. */
-  measured(what: string, value: number, unit: 'ms' | 's' | '/s' | 'MB' | ''): void;
+  readonly measured: (what: string, value: number, unit: 'ms' | 's' | '/s' | 'MB' | '') => void;
   /** Milliseconds from `since` (epoch ms) until the next event was applied. */
-  untilApplying(since: number, timeoutMs?: number): Promise<number>;
+  readonly untilApplying: (since: number, timeoutMs?: number) => Promise<number>;
   /** Milliseconds from `since` (epoch ms) until the next 202. */
-  untilAccepting(drive: Drive, since: number, timeoutMs?: number): Promise<number>;
+  readonly untilAccepting: (drive: Drive, since: number, timeoutMs?: number) => Promise<number>;
   /** Waits until no event is pending and the outbox is empty. */
-  untilSettled(timeoutMs?: number): Promise<void>;
-  check(): Promise<Verdict>;
-  close(): Promise<void>;
+  readonly untilSettled: (timeoutMs?: number) => Promise<void>;
+  readonly check: () => Promise<Verdict>;
+  readonly close: () => Promise<void>;
 }
 
 /** One row of the fault matrix (docs/reliability.md), or a figure that stands beside it. */

@@ -29,7 +29,7 @@ const askRedis = async (url: string, words: readonly string[]): Promise<unknown>
 export const startWorldRedis = async (
   random: Random,
   options: RedisOptions = {},
-): Promise<WorldRedis & { readonly url: string; close(): Promise<void> }> => {
+): Promise<WorldRedis & { readonly url: string; readonly close: () => Promise<void> }> => {
   const settings = { ...redisSettings, ...options.settings };
   const server = await startRedis({ appendonly: true, ...options, settings });
   const proxy = await startProxy({ port: server.port, random });
@@ -84,7 +84,7 @@ const sendTo = (pid: number, name: NodeJS.Signals): void => {
 export const startWorldPostgres = async (
   random: Random,
   settings: Readonly<Record<string, string>> = {},
-): Promise<WorldPostgres & { readonly url: string; close(): Promise<void> }> => {
+): Promise<WorldPostgres & { readonly url: string; readonly close: () => Promise<void> }> => {
   const server = await startTestPostgres({ max_connections: '200', ...settings });
   const { port } = new URL(server.url);
   const proxy = await startProxy({ port: Number(port), random, protocol: 'postgres' });

@@ -31,7 +31,7 @@ beforeAll(async () => {
   api = await createTestApi([], start);
   const [row] = await api.db.sql<{ name: string }[]>`select current_database() as name`;
   const { host, port, user, pass } = api.db.sql.options;
-  sql = await openLedger(`postgres://${user}:${String(pass ?? '')}@${host[0]}:${port[0]}/${row?.name}`);
+  sql = await openLedger(`postgres://${user}:${pass ?? ''}@${host[0]}:${port[0]}/${row?.name}`);
 });
 afterAll(async () => {
   await sql.end();

@@ -12,8 +12,8 @@ export interface SourceFile {
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   http: ['queues', 'db', 'lifecycle', 'net', 'config', 'config-rules', 'context', 'metrics', 'errors', 'source-keys'],
   processors: ['queues', 'db', 'lifecycle', 'probe', 'notify', 'config', 'context', 'metrics', 'errors'],
-  queues: ['lifecycle', 'errors'],
-  db: ['lifecycle', 'errors'],
+  queues: ['net', 'lifecycle', 'errors'],
+  db: ['net', 'lifecycle', 'errors'],
   net: ['lifecycle', 'errors'],
   probe: ['net', 'lifecycle', 'errors'],
   notify: ['net', 'lifecycle', 'errors'],
@@ -30,6 +30,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   context: ['config', 'db', 'queues', 'metrics'],
   metrics: ['lifecycle', 'errors'],
   readiness: ['context', 'db', 'http', 'queues'],
+  farewell: ['http'],
   errors: [],
 };
 

@@ -20,13 +20,13 @@ export interface TestRedis {
   readonly port: number;
   readonly dir: string;
   /** Of the server that runs now, or ran last. */
-  pid(): number;
+  readonly pid: () => number;
   /** Ends the server and removes its folder. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
   /** Kills the server; its folder stays. */
-  kill9(): Promise<void>;
+  readonly kill9: () => Promise<void>;
   /** Starts it again on the same port and folder, ending it first when it runs. */
-  restart(): Promise<void>;
+  readonly restart: () => Promise<void>;
 }
 
 /** Starts a Redis of its own on a free loopback port, as BullMQ needs it (noeviction). */
