@@ -41,6 +41,13 @@ const grantTables = async (sql: Tx, schema: string, to: string, rightsOf: (table
 const exists = async (sql: Tx, schema: string): Promise<boolean> =>
   (await sql`select 1 from pg_namespace where nspname = ${schema}`).length > 0;
 
+/** The queues add jobs together by way of a temporary table. */
+const grantTemporary = async (sql: Tx, to: string): Promise<void> => {
+  const [row] = await sql<{ name: string; may: boolean }[]>`
+    select current_database() as name, has_database_privilege(${to}, current_database(), 'TEMPORARY') as may`;
+  if (row?.may === false) await sql`grant temporary on database ${sql(row.name)} to ${sql(to)}`;
+};
+
 /**
  * Gives a role what `all`, `serve` and `work` need on the database as it is now, and no more: rows, but no tables; the audit
  * log to read and to add to. Rights of an earlier version that are needed no longer are taken back.
@@ -63,8 +70,10 @@ export const grantRuntime = async (url: string, role: string, ca?: string): Prom
     await sql.begin(async (tx) => {
       await grantTables(tx, 'public', role, (table) => narrower[table] ?? all);
       await grantTables(tx, 'drizzle', role, () => 'select');
-      if (await exists(tx, queueSchema))
+      if (await exists(tx, queueSchema)) {
         await grantTables(tx, queueSchema, role, (table) => (table === 'migration' ? 'select' : all));
+        await grantTemporary(tx, role);
+      }
     });
   } finally {
     await sql.end({ timeout: 5 });

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { queueNames } from '../../src/queues/catalog.ts';
 import { requireBinary } from '../support/binaries.ts';
 import { startChild } from '../support/child.ts';
 import { admin, credentials, eventBody, register, send } from '../support/driver.ts';
@@ -90,7 +91,15 @@ describe('the roles of ops/postgres/roles.sql', { timeout: 90_000 }, () => {
     });
     const domain = await register(all.url, 'roles.example.net');
     const answer = await send(all.url, eventBody(domain, 'renewal_failed'));
-    await untilApplied(sql, String(answer.body['eventId']));
+    const id = String(answer.body['eventId']);
+    await untilApplied(sql, id);
+    // Jobs that are added together, and those that the queue gives their number.
+    expect(await admin(all.url, 'POST', `/cert-events/${id}/replay`, { force: true })).toMatchObject({ status: 200 });
+    await untilApplied(sql, id);
+    const as = postgres(appUrl(), { max: 1, onnotice: () => undefined });
+    for (const queue of queueNames)
+      expect(await refused(as`select bullmq.next_job_id(${queue})`)).toBe('it was allowed');
+    await as.end();
     expect(await admin(all.url, 'GET', '/audit/verify')).toMatchObject({ status: 200, body: { ok: true } });
     expect((await all.stop()).code).toBe(0);
     expect(all.output()).not.toMatch(/permission denied/);
@@ -101,7 +110,6 @@ describe('the roles of ops/postgres/roles.sql', { timeout: 90_000 }, () => {
     const statements = [
       'create table t (id int)',
       'create schema s',
-      'create temporary table t (id int)',
       'alter table custom_domains add column x int',
       'drop table custom_domains',
       'truncate certificate_lifecycle_events',
