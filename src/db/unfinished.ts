@@ -24,10 +24,25 @@ interface Page {
   readonly events: Unfinished[] | null;
 }
 
-const readPage = async ({ sql }: Db, status: 'pending' | 'failed', after: string, touched: Touched): Promise<Page> => {
+type Status = 'pending' | 'failed';
+
+/** Event ids: after the one, up to and with the other. */
+interface Range {
+  readonly after: string;
+  readonly upTo: string;
+}
+
+const newest = async ({ sql }: Db, status: Status): Promise<string | null> => {
+  const [row] = await sql<{ event_id: string }[]>`
+    select event_id from unfinished_events where status = ${status} order by event_id desc limit 1`;
+  return row?.event_id ?? null;
+};
+
+const readPage = async ({ sql }: Db, status: Status, { after, upTo }: Range, touched: Touched): Promise<Page> => {
   const [page] = await sql<Page[]>`
     with keys as (
-      select event_id from unfinished_events where status = ${status} and event_id > ${after} order by event_id limit ${pageSize})
+      select event_id from unfinished_events where status = ${status} and event_id > ${after} and event_id <= ${upTo}
+      order by event_id limit ${pageSize})
     select (select event_id from keys order by event_id desc limit 1) as last,
       (select json_agg(json_build_object('id', e.id, 'group_id', e.group_id, 'generation', e.generation, 'retry_count', e.retry_count,
           'due_at', (extract(epoch from e.next_retry_at) * 1000)::float8) order by e.id)
@@ -39,15 +54,20 @@ const readPage = async ({ sql }: Db, status: 'pending' | 'failed', after: string
 /** Comes before every event. */
 export const fromTheStart = '00000000-0000-0000-0000-000000000000';
 
-/** All events of a status after one of them that were last touched in this time, oldest first, with the id to go on from. */
+/**
+ * All events of a status after one of them that were last touched in this time, oldest first, with the id to go on from.
+ * Those that come while it is walked are not waited for: under a steady load there would be no end to it.
+ */
 export async function* unfinished(
   db: Db,
-  status: 'pending' | 'failed',
+  status: Status,
   touched: Touched,
   from = fromTheStart,
 ): AsyncGenerator<{ readonly last: string; readonly events: readonly Unfinished[] }> {
+  const upTo = await newest(db, status);
+  if (upTo === null) return;
   for (let after = from; ;) {
-    const { last, events } = await readPage(db, status, after, touched);
+    const { last, events } = await readPage(db, status, { after, upTo }, touched);
     if (last === null) return;
     yield { last, events: events ?? [] };
     after = last;

@@ -1,8 +1,9 @@
 import { afterEach, expect, it } from 'vitest';
+import { StartError } from '../errors.ts';
 import { queueNames, type QueueName } from './catalog.ts';
 import { type Guardian, startGuardian } from './guardian.ts';
 import type { OpenQueues } from './open.ts';
-import type { Store } from './store.ts';
+import type { Memory, Store } from './store.ts';
 
 const unused = (): never => {
   throw new Error('not part of this');
@@ -12,16 +13,24 @@ const nothing = (): Promise<void> => Promise.resolve();
 let guardian: Guardian | null = null;
 afterEach(() => guardian?.stop());
 
+interface Guarded {
+  readonly recreated: readonly QueueName[];
+  /** What was done for a store that may have forgotten, in order. */
+  readonly steps: readonly string[];
+}
+
 /** A guardian of queues that have moved last at 0, on a clock that the test turns. */
-const guardOver = (paused: () => ReadonlySet<QueueName>, now: () => number): QueueName[] => {
+const guardOver = (paused: () => ReadonlySet<QueueName>, now: () => number, memory: Memory = 'kept'): Guarded => {
   const recreated: QueueName[] = [];
+  const steps: string[] = [];
   const store: Store = {
     backend: 'postgres',
     queue: unused,
     worker: unused,
-    check: nothing,
-    memory: () => Promise.resolve('kept'),
-    confirm: nothing,
+    // A set-up that is wrong has no schedules made by the look at it.
+    check: () => (memory === 'kept' ? nothing() : Promise.reject(new StartError('the store is not set up'))),
+    memory: () => Promise.resolve(steps.includes('confirm') ? 'kept' : memory),
+    confirm: async () => void steps.push('confirm'),
     facts: unused,
     close: nothing,
   };
@@ -39,7 +48,7 @@ const guardOver = (paused: () => ReadonlySet<QueueName>, now: () => number): Que
     depths: unused,
     board: unused,
     ping: nothing,
-    schedule: nothing,
+    schedule: async () => void steps.push('schedule'),
     paused: () => Promise.resolve(paused()),
     canary: nothing,
     close: nothing,
@@ -54,13 +63,16 @@ const guardOver = (paused: () => ReadonlySet<QueueName>, now: () => number): Que
     },
     id: 'test',
     now,
-    reconcile: () => Promise.resolve({}),
+    reconcile: async (doubtful) => {
+      if (doubtful) steps.push('reconcile');
+      return {};
+    },
     onError: (error) => {
       throw error;
     },
     onDeaf: unused,
   });
-  return recreated;
+  return { recreated, steps };
 };
 
 it(
@@ -68,7 +80,7 @@ it(
   { timeout: 30_000 },
   async () => {
     let clock = 0;
-    const recreated = guardOver(
+    const { recreated } = guardOver(
       () => new Set(['cert-events']),
       () => clock,
     );
@@ -82,7 +94,7 @@ it(
 it('gives a queue that moves again its time', { timeout: 30_000 }, async () => {
   let clock = 0;
   let paused: ReadonlySet<QueueName> = new Set(queueNames);
-  const recreated = guardOver(
+  const { recreated } = guardOver(
     () => paused,
     () => clock,
   );
@@ -93,4 +105,14 @@ it('gives a queue that moves again its time', { timeout: 30_000 }, async () => {
   paused = new Set();
   await expect.poll(() => guardian?.faults(), { timeout: 8000 }).toEqual([]);
   expect(recreated).toEqual([]);
+});
+
+it('has events queued again before all else when the store may have forgotten, and confirms last', async () => {
+  const { steps } = guardOver(
+    () => new Set(),
+    () => 0,
+    'doubtful',
+  );
+  await expect.poll(() => steps.includes('confirm'), { timeout: 8000 }).toBe(true);
+  expect(steps).toEqual(['reconcile', 'schedule', 'confirm']);
 });

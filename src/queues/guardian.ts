@@ -53,9 +53,9 @@ const watchMemory = async (watch: Watch, { store, queues, reconcile, now }: Guar
   watch.reachableSince ??= now();
   if ((await memory) === 'kept') return;
   // failpoint: epoch.doubted
-  await queues.schedule();
   if ((await reconcile(true)) === null) return;
   // failpoint: epoch.reconciled
+  await queues.schedule();
   await store.confirm();
 };
 
