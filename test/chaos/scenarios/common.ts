@@ -31,6 +31,20 @@ export const untilNewIsApplied = (world: World, since: number, timeoutMs = patie
     { timeoutMs, intervalMs: 50, what: 'an event that was accepted since to be applied' },
   );
 
+/** Milliseconds from `since` (epoch ms) until Redis counts as complete: all that is unfinished has been queued again. */
+export const untilKnown = async (world: World, since: number, timeoutMs = patienceMs): Promise<number> => {
+  const { redis } = world;
+  if (redis === null) throw new Error('the world has no Redis');
+  await waitFor(
+    async () => {
+      const info = String(await redis.command('INFO', 'server'));
+      return /^run_id:(\w+)/m.exec(info)?.[1] === (await redis.command('GET', '{notafter}:epoch'));
+    },
+    { timeoutMs, intervalMs: 100, what: 'everything to be queued again' },
+  );
+  return Date.now() - since;
+};
+
 /** Starts a process that dies at the `nth` passing of a failpoint, waits until it has, and gives when (epoch ms). It stays down. */
 export const dieAt = async (world: World, replica: Replica, failpoint: string, nth = 1): Promise<number> => {
   if (!replica.app().hasExited()) await replica.kill9();

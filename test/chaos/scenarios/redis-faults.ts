@@ -73,16 +73,17 @@ const redisUnreachable: Scenario = {
     const { proxy } = redisOf(world);
     const drive = await world.drive(load);
     await drive.untilAccepted(300);
-    const faults: readonly [string, number, () => void][] = [
-      ['with Redis refused', 10, () => proxy.refuse()],
-      ['with Redis blackholed', 60, () => proxy.blackhole()],
-      ['with nothing reaching Redis', 20, () => proxy.halfOpen('to-server')],
-      ['with nothing coming from Redis', 20, () => proxy.halfOpen('to-client')],
+    // For how long (s), and how soon events are applied again after it (s): what was on its way either way comes out of order.
+    const faults: readonly [string, number, number, () => void][] = [
+      ['with Redis refused', 10, 5, () => proxy.refuse()],
+      ['with Redis blackholed', 60, 5, () => proxy.blackhole()],
+      ['with nothing reaching Redis', 20, 10, () => proxy.halfOpen('to-server')],
+      ['with nothing coming from Redis', 20, 10, () => proxy.halfOpen('to-client')],
     ];
-    for (const [what, seconds, begin] of faults) {
+    for (const [what, seconds, limit, begin] of faults) {
       mustAccept(world, what, await spell(drive, seconds * second, begin));
       proxy.heal();
-      await mustApply(world, what, Date.now(), 5 * second);
+      await mustApply(world, what, Date.now(), limit * second);
       await drive.untilAccepted(drive.accepted() + 100);
     }
     // Nobody tells of these connections: processes have to find out that they lead nowhere.
