@@ -105,10 +105,7 @@ export const openPipeWorld = async (backend: Backend): Promise<PipeWorld> => {
     },
     flush: async () => {
       if (backend === 'redis') await site.ask((redis) => redis.flushall());
-      else
-        await site.sql.unsafe('delete from bullmq.job').catch(async () => {
-          await withQueues((queues) => Promise.all(board(queues).map((queue) => queue.obliterate({ force: true }))));
-        });
+      else await site.sql`delete from bullmq.job`;
     },
     rollBack: async () => {
       await site.redis.kill9();
