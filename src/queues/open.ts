@@ -3,7 +3,7 @@ import { type JobName, jobsOf, queueNames, type QueueName } from './catalog.ts';
 import { eventJobId } from './job-id.ts';
 import { merged } from './merged.ts';
 import type { EventJob, QueueDepth, Queues } from './queues.ts';
-import type { JobQueue, Store } from './store.ts';
+import type { JobQueue, Store, StoredJob } from './store.ts';
 
 const depthStates = ['waiting', 'active', 'delayed', 'failed'] as const;
 const alive = new Set(['waiting', 'wait', 'active', 'delayed', 'prioritized', 'paused']);
@@ -27,7 +27,10 @@ const eventJob = ({ id, generation, tries, delayMs, dead }: EventJob, maxRetries
 /** Milliseconds between runs of jobs whose interval is configured. */
 export type Intervals = Readonly<Partial<Record<JobName, number>>>;
 
-/** Puts every job that runs by the clock on its schedule; safe to repeat. */
+/**
+ * Puts every job that runs by the clock on its schedule; safe to repeat. A run that is further away than schedules put it was
+ * set by a clock that has been set back since, and comes at once.
+ */
 const schedule = async (at: (name: QueueName) => Promise<JobQueue>, intervals: Intervals): Promise<void> => {
   for (const queueName of queueNames) {
     for (const [name, kind] of jobsOf(queueName)) {
@@ -35,7 +38,10 @@ const schedule = async (at: (name: QueueName) => Promise<JobQueue>, intervals: I
       if (every === undefined) continue;
       const opts = { removeOnComplete: { count: 20 }, removeOnFail: { count: 100 }, stackTraceLimit: 0 };
       const queue = await at(queueName);
-      await queue.upsertJobScheduler(name, { every }, { name, data: {}, opts });
+      const put = (): Promise<StoredJob> => queue.upsertJobScheduler(name, { every }, { name, data: {}, opts });
+      if ((await put()).delay <= 2 * every) continue;
+      await queue.removeJobScheduler(name);
+      await put();
     }
   }
 };

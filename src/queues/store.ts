@@ -39,6 +39,7 @@ export type JobQueue = Pick<
   | 'pause'
   | 'promoteJobs'
   | 'remove'
+  | 'removeJobScheduler'
   | 'resume'
   | 'upsertJobScheduler'
 >;
