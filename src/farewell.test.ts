@@ -48,9 +48,23 @@ describe('the end of a process', () => {
     await audience.readiness();
     pass(100);
     await audience.readiness();
-    pass(1000);
+    pass(6000);
     stop();
     expect(await endsWithin(audience.farewell(), 100)).toBe(true);
+  });
+
+  it('waits for those who ask at uneven times', async () => {
+    const { audience, pass, stop } = stage();
+    await audience.readiness();
+    pass(10);
+    await audience.readiness();
+    pass(900);
+    stop();
+    const farewell = audience.farewell();
+    expect(await endsWithin(farewell, 100)).toBe(false);
+    await audience.readiness();
+    await audience.readiness();
+    expect(await endsWithin(farewell, 1000)).toBe(true);
   });
 
   it('does not wait for ever', async () => {

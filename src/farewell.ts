@@ -19,18 +19,17 @@ export interface Audience {
 
 /** @param now milliseconds of a clock that only goes forward */
 export const audienceOf = (readiness: () => Promise<Readiness>, now: () => number): Audience => {
-  let last: number | null = null;
-  let gap: number | null = null;
+  // When the process last said that it is ready, newest last. How evenly says nothing: several may ask, and a busy machine delays.
+  let asked: readonly number[] = [];
   const told = { refusals: 0 };
   const hasHeard = (): boolean => told.refusals >= refusalsToHear;
-  const someoneAsks = (): boolean => last !== null && gap !== null && gap < longestMs && now() - last < 2 * gap + 100;
+  const someoneAsks = (): boolean =>
+    asked.length > 1 && asked.every((at) => now() - at < 2 * longestMs) && now() - (asked.at(-1) ?? 0) < longestMs;
   return {
     readiness: async () => {
       const answer = await readiness();
-      if (answer.ready) {
-        gap = last === null ? null : now() - last;
-        last = now();
-      } else told.refusals += 1;
+      if (answer.ready) asked = [...asked.slice(-1), now()];
+      else told.refusals += 1;
       return answer;
     },
     farewell: async () => {
