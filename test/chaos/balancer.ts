@@ -11,15 +11,19 @@ export interface Backend {
 /** A balancing proxy that asks /readyz and never tries a request twice. */
 export interface Balancer {
   readonly port: number;
-  /** Requests that were answered 502, because a process took them and hung up, or 503, because none was ready. */
-  failed(): number;
+  /** Why requests were answered 502 or 503, and how many for each reason: a process hung up, or none was ready. */
+  failed(): Readonly<Record<string, number>>;
+  /** How many processes it holds for ready. */
+  ready(): number;
   close(): Promise<void>;
 }
 
 const checkEveryMs = 50;
+// A process that has no time to answer is no worse than another on the same machine.
+const checkMs = 5000;
 
 const isReady = ({ metricsPort }: Backend): Promise<boolean> =>
-  fetch(`http://127.0.0.1:${metricsPort}/readyz`, { signal: AbortSignal.timeout(2000) }).then(
+  fetch(`http://127.0.0.1:${metricsPort}/readyz`, { signal: AbortSignal.timeout(checkMs) }).then(
     async (response) => {
       await response.arrayBuffer();
       return response.ok;
@@ -42,7 +46,8 @@ const placeOf = (backend: Backend) => {
 /** Starts a proxy over HTTP/1.1 on loopback that gives requests to ready processes in turn. */
 export const startBalancer = async (backends: readonly Backend[]): Promise<Balancer> => {
   const all = backends.map(placeOf);
-  let [turn, failed] = [0, 0];
+  let turn = 0;
+  const failed: Record<string, number> = {};
   const closing = new AbortController();
   const watch = async ({ look }: (typeof all)[number]): Promise<void> => {
     while (!closing.signal.aborted) {
@@ -50,8 +55,8 @@ export const startBalancer = async (backends: readonly Backend[]): Promise<Balan
       await new Promise((resolve) => setTimeout(resolve, checkEveryMs));
     }
   };
-  const refuse = (response: ServerResponse, status: number): void => {
-    failed += 1;
+  const refuse = (response: ServerResponse, status: number, why: string): void => {
+    failed[why] = (failed[why] ?? 0) + 1;
     if (!response.headersSent) response.writeHead(status, { 'content-length': 0 }).end();
     else response.destroy();
   };
@@ -59,7 +64,7 @@ export const startBalancer = async (backends: readonly Backend[]): Promise<Balan
     const ready = all.filter(({ place }) => place.ready);
     const chosen = ready[(turn += 1) % Math.max(1, ready.length)];
     if (chosen === undefined) {
-      refuse(response, 503);
+      refuse(response, 503, 'none is ready');
       return;
     }
     const { place } = chosen;
@@ -72,7 +77,9 @@ export const startBalancer = async (backends: readonly Backend[]): Promise<Balan
       });
       answer.pipe(response);
     });
-    onward.on('error', () => refuse(response, 502));
+    onward.on('error', (error) =>
+      refuse(response, 502, `${error.message}${onward.reusedSocket ? ', on a kept connection' : ''}`),
+    );
     from.pipe(onward);
   };
   await Promise.all(all.map(({ look }) => look()));
@@ -82,7 +89,8 @@ export const startBalancer = async (backends: readonly Backend[]): Promise<Balan
   await once(server, 'listening');
   return {
     port: (server.address() as AddressInfo).port, // listening on TCP
-    failed: () => failed,
+    failed: () => ({ ...failed }),
+    ready: () => all.filter(({ place }) => place.ready).length,
     close: async () => {
       closing.abort();
       await Promise.all(watching);

@@ -24,7 +24,7 @@ const scheduler: Scenario = {
   name: 'scheduler',
   title: 'what runs by the clock is deleted, doubled and paused',
   run: async (world) => {
-    const drive = await world.drive({ rate: 80 });
+    const drive = await world.drive({ rate: 80, domains: world.domains.slice(1) });
     await drive.untilAccepted(100);
     for (let round = 0; round < 3; round += 1) {
       await withMaintenance(world, (queue) => queue.obliterate({ force: true }));

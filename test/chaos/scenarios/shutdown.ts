@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { waitFor } from '../../support/wait.ts';
 import { startBalancer } from '../balancer.ts';
 import type { Replica, Scenario, World } from '../scenario.ts';
 import { untilCaughtUp } from './common.ts';
@@ -56,9 +57,9 @@ const fiftySigterms: Scenario = {
   name: 'sigterm-50',
   title: 'fifty SIGTERMs to two APIs in turn, behind a balancer that tries nothing twice',
   run: async (world) => {
-    const ports = world.apis.map(({ app }) => ({
-      port: Number(new URL(app().url).port),
-      metricsPort: Number(new URL(app().metricsUrl).port),
+    const ports = world.apis.map((api) => ({
+      port: Number(new URL(api.app().url).port),
+      metricsPort: Number(new URL(api.app().metricsUrl).port),
     }));
     const balancer = await startBalancer(ports);
     try {
@@ -69,9 +70,10 @@ const fiftySigterms: Scenario = {
         if (replica === undefined) throw new Error('the world has no API');
         await terminate(replica);
         await replica.start();
-        if (round % 10 === 9) world.say(`${round + 1} SIGTERMs; ${balancer.failed()} requests failed`);
-        // Long enough for the balancer to have seen that it is back.
-        await sleep(world.random.between(200, 600));
+        if (round % 10 === 9) world.say(`${round + 1} SIGTERMs; failed: ${JSON.stringify(balancer.failed())}`);
+        const seen = () => balancer.ready() === world.apis.length;
+        await waitFor(seen, { timeoutMs: 60_000, intervalMs: 10, what: 'the balancer to see that all are ready' });
+        await sleep(world.random.between(0, 400));
       }
       await drive.stop();
       const failed = drive.answers().filter(({ status }) => status !== 202);
@@ -79,7 +81,7 @@ const fiftySigterms: Scenario = {
       world.measured('requests', drive.answers().length, '');
       if (failed.length > 0)
         throw new Error(
-          `${failed.length} requests failed: ${JSON.stringify(failed.slice(0, 5))}; balancer: ${balancer.failed()}`,
+          `${failed.length} requests failed: ${JSON.stringify(failed.slice(0, 5))}; balancer: ${JSON.stringify(balancer.failed())}`,
         );
     } finally {
       await balancer.close();
