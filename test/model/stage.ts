@@ -9,6 +9,7 @@ import { reconciler } from '../../src/processors/reconcile.ts';
 import type { Outcome } from '../../src/queues/catalog.ts';
 import { flawsOf, openLedger, type Sql } from '../support/ledger.ts';
 import { createTestDatabase } from '../support/postgres.ts';
+import { waitFor } from '../support/wait.ts';
 import { type Actor, openActor } from './actor.ts';
 import { nextSchedule, runSchedule, story, type Touched } from './explore.ts';
 import { type Job, MemoryQueues } from './memory-queues.ts';
@@ -146,6 +147,17 @@ const carryOn = async (ctx: Ctx, queues: MemoryQueues, passTime: () => void): Pr
   throw new Error('work is left after twenty rounds');
 };
 
+/** Waits until the server has done all that dead actors left to it: a statement that waited for a lock still runs to its end. */
+const untilGone = (sql: Sql, dead: readonly Actor[]): Promise<unknown> =>
+  waitFor(
+    async () => {
+      const pids = dead.map(({ gate }) => gate.backend());
+      const rows = await sql`select from pg_stat_activity where pid = any(${pids}::int[])`;
+      return rows.length === 0 ? true : null;
+    },
+    { timeoutMs: 20_000, intervalMs: 5, what: 'the connections of the dead to end' },
+  );
+
 const triesTwice = (sql: Sql) => sql`
   select event_id, generation, attempt, count(*)::int as times from cert_event_attempts group by 1, 2, 3 having count(*) > 1`;
 
@@ -210,6 +222,8 @@ export const openStage = async (maxRetries = 2): Promise<Stage> => {
       if (part !== undefined) actor.start((ctx, self) => part(ctx, { ...self, queues }));
     }
     const { turns, whole } = await runSchedule({ actors: cast, isBlocked, deaths, unheard, touches }, prefix);
+    const dead = cast.filter((actor) => actor.isDead());
+    if (dead.length > 0) await untilGone(sql, dead);
     if (!whole) return { turns, whole, flaws: [], reconciled: 0, deaths: 0 };
     const faults = cast
       .filter((actor) => actor.fault() !== undefined)
@@ -224,7 +238,7 @@ export const openStage = async (maxRetries = 2): Promise<Stage> => {
       ...(await wronglyShown(sql, queues)),
       ...(await scenario.check(stage, ids)),
     ];
-    return { turns, whole, flaws, reconciled, deaths: cast.filter((actor) => actor.isDead()).length };
+    return { turns, whole, flaws, reconciled, deaths: dead.length };
   };
 
   const explore = async (scenario: Scenario, most: number): Promise<Found> => {
