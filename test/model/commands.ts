@@ -97,6 +97,16 @@ const replay = number.map((nth) =>
   ),
 );
 
+/** Events whose jobs wait, and are lost before anybody has them in hand. */
+const lose = fc.tuple(number, type).map(([domain, kind]) =>
+  command(`lose(${domain},${kind})`, async (model, real) => {
+    await real.world.pause(true);
+    for (const ago of [3, 2, 1]) await tell(model, real, ago, made(model, domain, kind, ago));
+    await real.world.flush();
+    await real.world.pause(false);
+  }),
+);
+
 const plain = (name: string, run: (world: PipeWorld) => Promise<void>): fc.Arbitrary<Command> =>
   fc.constant(command(name, (_, { world }) => run(world)));
 
@@ -118,6 +128,7 @@ export const commandsFor = (
       duplicate,
       replay,
       kill,
+      lose,
       plain('flush', (world) => world.flush()),
       ...(backend === 'redis'
         ? [plain('roll back', (world) => world.rollBack()), plain('keep', async (world) => world.keep())]
