@@ -66,6 +66,7 @@ const policyTickSeconds = 60;
 type Cleanup = () => Promise<unknown>;
 
 const now = (): number => Date.now();
+const elapsed = (): number => performance.now();
 
 /** Things started, to be stopped in reverse order, each within its own time. */
 const cleanups = (log: Logger) => {
@@ -100,14 +101,14 @@ const openPool = async (url: string, options: ConnectOptions): Promise<Db> => {
 
 /** Waits for the database, brings its schema up to date and opens the pool. */
 const openDatabase = async (url: string, options: ConnectOptions): Promise<Db> => {
-  const started = now();
+  const started = elapsed();
   for (;;) {
     try {
       await migrate(url, options.ca);
       break;
     } catch (error) {
       if (error instanceof StartError) throw error;
-      if (!isInfrastructureFault(error) || now() - started > databasePatienceMs) {
+      if (!isInfrastructureFault(error) || elapsed() - started > databasePatienceMs) {
         throw new StartError(`the database cannot be used (${messageOf(error)}): check DATABASE_URL and the server`);
       }
       await sleep(500);
@@ -125,11 +126,11 @@ const openEvents = async (url: string, ca: string | undefined, cleanup: Cleanups
 };
 
 const openStore = async (config: Config, databaseUrl: string, log: Logger): Promise<Store> => {
-  let told = 0;
+  let told = Number.NEGATIVE_INFINITY;
   const onError = (error: Error): void => {
     // A store that is away says so with every try to reach it; one line in ten seconds is enough.
-    if (now() - told < 10_000) return;
-    told = now();
+    if (elapsed() - told < 10_000) return;
+    told = elapsed();
     log.warn({ why: messageOf(error) }, 'the queue store does not answer');
   };
   const store =
@@ -183,18 +184,18 @@ export const startApp = async (
     const queues = openQueues(store, config.CERT_EVENT_MAX_RETRIES, intervalsOf(config));
     cleanup.add('queues', 2000, queues.close);
     const resolveTxt = txtResolver(config.NOTAFTER_DNS_SERVERS);
-    const ctx: Ctx = { config, db, queues, log, metrics: createMetrics(), now, resolveTxt };
+    const ctx: Ctx = { config, db, queues, log, metrics: createMetrics(), now, elapsed, resolveTxt };
 
     cleanup.add('activity', 2000, recordActivity(ctx).stop);
     let guardian: Guardian | null = null;
     const state = { api: roles.api, guardian: () => guardian, phase: () => phase };
     const answer = readinessOf({ ...state, ctx: { ...ctx, db: events ?? db } });
-    const { readiness, farewell } = audienceOf(answer, () => performance.now());
+    const { readiness, farewell } = audienceOf(answer, elapsed);
     const metricsServer = await listen(metricsApp(ctx, readiness, renderMetrics), {
       host: config.NOTAFTER_HOST,
       port: config.CERT_METRICS_PORT,
       variable: 'CERT_METRICS_PORT',
-      now,
+      elapsed,
     });
     cleanup.add('metrics server', 2000, () => metricsServer.drain(1000));
     if (roles.worker) guardian = startWorking(ctx, { store, queues, cleanup });
@@ -238,7 +239,7 @@ const startServing = async (ctx: Ctx, { databaseUrl, events, readiness, cleanup 
   cleanup.add('database pool of the console', 3000, db.close);
   const app = createApp(ctx, sink, readiness, { ...ctx, db });
   const { NOTAFTER_HOST: host, PORT: port } = ctx.config;
-  const server = await listen(app, { host, port, variable: 'PORT', now: ctx.now });
+  const server = await listen(app, { host, port, variable: 'PORT', elapsed: ctx.elapsed });
   cleanup.add('API server', 11_000, () => server.drain(10_000));
   return server.port;
 };
@@ -255,6 +256,7 @@ const startWorking = (
     concurrency: { ...concurrency, notifications: tools.notify.channels.size + 4 },
     baseBackoffSeconds: config.CERT_EVENT_BASE_BACKOFF_SECONDS,
     now,
+    elapsed,
     onError: (error) => log.debug({ why: messageOf(error) }, 'worker error'),
     // What runs by the clock says nothing new most of the time.
     onJob: (line) => log[isClockwork(line) ? 'debug' : 'info'](line, 'job'),
@@ -269,7 +271,7 @@ const startWorking = (
     queues,
     workers,
     id: `${hostname().replaceAll(/[^\w]/g, '_')}_${process.pid}`,
-    now,
+    elapsed,
     reconcile: reconciler(ctx),
     onError: (error, what) => {
       const away = isInfrastructureFault(error) || (error instanceof AppError && error.retryable);

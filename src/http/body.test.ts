@@ -26,7 +26,7 @@ app.onError((error, c) => {
 const tooLarge = `{"message":"The body is larger than ${limit} bytes"}`;
 let server: HttpServer;
 beforeAll(async () => {
-  server = await listen(app, { host: '127.0.0.1', port: 0, variable: 'PORT', now: () => performance.now() });
+  server = await listen(app, { host: '127.0.0.1', port: 0, variable: 'PORT', elapsed: () => performance.now() });
 });
 afterAll(() => server.drain(100));
 

@@ -79,14 +79,14 @@ const commitGroup = async (
   onCommitted: (groupId: string, ids: string[]) => void,
 ) => {
   const groupId = uuidv7();
-  const started = ctx.now();
+  const started = ctx.elapsed();
   // failpoint: ingest.before-commit
   const results = await appendEvents(ctx.db, group, groupId);
   // failpoint: ingest.committed
   const created = results.flatMap((result) => (result.kind === 'created' ? [result.id] : []));
   if (created.length > 0) onCommitted(groupId, created);
   ctx.log.debug(
-    { groupId, events: group.length, created: created.length, ms: Math.round(ctx.now() - started) },
+    { groupId, events: group.length, created: created.length, ms: Math.round(ctx.elapsed() - started) },
     'committed',
   );
   return results;

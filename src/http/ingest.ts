@@ -177,10 +177,10 @@ const results = { created: 'accepted', duplicate: 'duplicate', conflict: 'confli
 /** `POST /v1/domains/cert-events`: verify the bytes, check the event, wait for its commit, answer (contract 1). */
 export const ingestRoutes = (ctx: Ctx, sink: IngestSink) => {
   const ingest = prepare(ctx, sink);
-  const { metrics, now } = ctx;
+  const { metrics, elapsed } = ctx;
   const ingestEvent = async (c: Context<HttpEnv>) => {
     c.set('ctx', ctx);
-    const started = now();
+    const started = elapsed();
     const seen = { source: 'unknown', type: 'unknown', result: 'rejected' };
     try {
       const authentic = await authenticate(c, ingest);
@@ -193,7 +193,7 @@ export const ingestRoutes = (ctx: Ctx, sink: IngestSink) => {
       return c.json(await answerOf(event, appended, ingest), 202);
     } finally {
       metrics.eventsReceived.inc(seen);
-      metrics.ingestDuration.observe((now() - started) / 1000);
+      metrics.ingestDuration.observe((elapsed() - started) / 1000);
     }
   };
   // The handler carries its own description: a route of a single handler skips Hono's chain of middleware.

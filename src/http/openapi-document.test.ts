@@ -20,6 +20,7 @@ const ctx: Ctx = {
   log: pino({ level: 'silent' }),
   metrics: createMetrics(),
   now: () => 0,
+  elapsed: () => 0,
   resolveTxt: () => Promise.resolve([]),
 };
 const app = createApp(ctx, ingestSink(ctx), () => Promise.resolve({ ready: true, checks: {} }));

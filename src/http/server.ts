@@ -24,7 +24,8 @@ export interface ListenOptions {
   readonly port: number;
   /** Name of the variable that sets the port, for the error message. */
   readonly variable: string;
-  readonly now: () => number;
+  /** Milliseconds of a clock that only goes forward. */
+  readonly elapsed: () => number;
   /** Longest time for the head of a request, in ms. */
   readonly headersMs?: number;
   /** Longest time for the body that follows it, in ms; imports are exempt. */
@@ -47,15 +48,15 @@ const bind = (server: Server, { host, port, variable }: ListenOptions): Promise<
   });
 
 /** Cuts off senders that take longer for a body than `requestMs`, however steadily they drip. */
-const watchUploads = (server: Server, now: () => number, requestMs: number): { stop: () => void } => {
+const watchUploads = (server: Server, elapsed: () => number, requestMs: number): { stop: () => void } => {
   const open = new Map<IncomingMessage, number>();
   server.prependListener('request', (request: IncomingMessage) => {
     const hasBody =
       request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined;
-    if (hasBody && !streams(request.url)) open.set(request, now());
+    if (hasBody && !streams(request.url)) open.set(request, elapsed());
   });
   const timer = setInterval(() => {
-    const oldest = now() - requestMs;
+    const oldest = elapsed() - requestMs;
     for (const [request, since] of open) {
       if (request.complete || request.destroyed) open.delete(request);
       else if (since < oldest) {
@@ -87,7 +88,7 @@ export const listen = async (app: Hono<HttpEnv>, options: ListenOptions): Promis
     endless.add(response);
     response.once('close', () => endless.delete(response));
   });
-  const uploads = watchUploads(server, options.now, requestMs);
+  const uploads = watchUploads(server, options.elapsed, requestMs);
   await bind(server, options);
   server.on('error', () => server.closeAllConnections());
   // A bound TCP server's address is an AddressInfo.

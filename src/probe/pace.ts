@@ -27,14 +27,14 @@ export const nextTurn = (
 };
 
 /** A bucket per address: bursts of twenty, then `perSecond` new connections; addresses that are `exempt` never wait. */
-export const createPace = (perSecond: number, exempt: (address: string) => boolean, now: () => number): Pace => {
+export const createPace = (perSecond: number, exempt: (address: string) => boolean, elapsed: () => number): Pace => {
   const buckets = new Map<string, number>();
   const forgetFull = (at: number): void => {
     for (const [address, fullAt] of buckets) if (fullAt <= at) buckets.delete(address);
   };
   const take = (address: string): number => {
     if (exempt(address)) return 0;
-    const at = now();
+    const at = elapsed();
     if (buckets.size >= sweepAt) forgetFull(at);
     const { waitMs, fullAt } = nextTurn(buckets.get(address) ?? 0, at, perSecond);
     buckets.set(address, fullAt);

@@ -32,6 +32,8 @@ export interface ProberSettings {
   /** Ranges without that limit, such as the operator's own edges; by default the allowed ones. */
   readonly unpacedCidrs?: readonly string[];
   readonly now: () => number;
+  /** Milliseconds of a clock that only goes forward, for durations and waits. */
+  readonly elapsed: () => number;
   readonly onHandshake?: (depth: ProbeDepth, seconds: number) => void;
   /** Stands in for DNS. */
   readonly addresses?: Resolver['addresses'];
@@ -67,6 +69,7 @@ const toolsOf = (settings: ProberSettings, pace: Pace, closing: AbortSignal): Vi
   skipFetch: new Map(),
   timeoutMs: settings.timeoutMs,
   now: settings.now,
+  elapsed: settings.elapsed,
   closing,
   onExtraConnection: pace.count,
   onHandshake: settings.onHandshake ?? (() => undefined),
@@ -135,7 +138,7 @@ export const createProber = (settings: ProberSettings): Prober => {
   const isOwn = cidrMatcher(settings.allowedCidrs);
   const gate = createGate(settings.maxInFlight ?? 256);
   const isUnpaced = settings.unpacedCidrs === undefined ? isOwn : cidrMatcher(settings.unpacedCidrs);
-  const pace = createPace(settings.perAddressPerSecond ?? 20, isUnpaced, settings.now);
+  const pace = createPace(settings.perAddressPerSecond ?? 20, isUnpaced, settings.elapsed);
   const closing = new AbortController();
   const tools = toolsOf(settings, pace, closing.signal);
   const lookAt = createLookAt(settings, tools, { isOwn, gate, pace });

@@ -34,6 +34,8 @@ export interface VisitTools extends Wiring {
   /** For connect and handshake of a visit together, in ms. */
   readonly timeoutMs: number;
   readonly now: () => number;
+  /** Milliseconds of a clock that only goes forward. */
+  readonly elapsed: () => number;
   /** Told of each connection after a visit's first. */
   readonly onExtraConnection: (address: string) => void;
   readonly onHandshake: (depth: ProbeDepth, seconds: number) => void;
@@ -58,7 +60,7 @@ const onConnection = async <T extends object | string>(
   { visit, tools, left, depth }: Work,
   use: (socket: Socket, timeoutMs: number) => Promise<T | Fault>,
 ): Promise<T | Fault> => {
-  const started = tools.now();
+  const started = tools.elapsed();
   const socket = await connect(visit.endpoint, left(tools.timeoutMs * connectShare), tools);
   if (isFault(socket)) return socket;
   try {
@@ -66,7 +68,7 @@ const onConnection = async <T extends object | string>(
     return refused ?? (await use(socket, left(tools.timeoutMs * (1 - connectShare))));
   } finally {
     endSocket(socket);
-    tools.onHandshake(depth, Math.max(0, tools.now() - started) / 1000);
+    tools.onHandshake(depth, (tools.elapsed() - started) / 1000);
   }
 };
 
@@ -150,15 +152,14 @@ const find = async (visit: Visit, tools: VisitTools, left: Left): Promise<Findin
 
 /** Looks at one address; the visit is over within `timeoutMs`, and five seconds more where there is STARTTLS. */
 export const makeVisit = async (visit: Visit, tools: VisitTools): Promise<Look> => {
-  const started = tools.now();
+  const started = tools.elapsed();
   const end = started + tools.timeoutMs + (visit.starttls === null ? 0 : starttlsMs);
-  const left: Left = (most) => Math.max(leastMs, Math.min(most, end - tools.now()));
+  const left: Left = (most) => Math.max(leastMs, Math.min(most, end - tools.elapsed()));
   const finding = await find(visit, tools, left);
-  const checkedAt = tools.now();
   return {
     address: endpointText(visit.endpoint),
     ...finding,
-    checkedAt,
-    durationMs: Math.max(0, checkedAt - started),
+    checkedAt: tools.now(),
+    durationMs: Math.round(tools.elapsed() - started),
   };
 };

@@ -66,10 +66,10 @@ const refresh = async (ctx: Ctx, client: AriClient, questions: readonly AriQuest
 
 /** Asks CAs when certificates should be renewed (RFC 9773), for the domains that name one and whose time has come. */
 export const ariRefresh = async (ctx: Ctx, client: AriClient): Promise<Outcome> => {
-  const started = ctx.now();
+  const started = ctx.elapsed();
   let asked = 0;
   let windows = 0;
-  while (ctx.now() - started < longestRunMs) {
+  while (ctx.elapsed() - started < longestRunMs) {
     const questions = await onDatabase(() => claimAriDue(ctx.db, { now: ctx.now(), leaseMs, limit: atOnce }));
     if (questions.length > 0) windows += await refresh(ctx, client, questions);
     asked += questions.length;

@@ -30,7 +30,7 @@ const savePatienceMs = 20_000;
 const unknownGraceMs = 600_000;
 
 const tryOne = async (ctx: Ctx, { random }: Tools, channel: Channel, row: Claimed): Promise<Tried> => {
-  const started = ctx.now();
+  const started = ctx.elapsed();
   const delivery = await channel.send(row);
   // failpoint: deliver.sent
   const at = ctx.now();
@@ -40,7 +40,7 @@ const tryOne = async (ctx: Ctx, { random }: Tools, channel: Channel, row: Claime
       { channel: channel.name, notification: row.id, next: after.nextAttemptAt, why: delivery.error },
       after.status === 'dead' ? 'a notification is given up' : 'a notification was not taken',
     );
-  return { row, delivery, after, at, durationMs: Math.max(0, at - started) };
+  return { row, delivery, after, at, durationMs: Math.round(ctx.elapsed() - started) };
 };
 
 /** Tries all rows, some at a time, and writes each outcome as soon as it is known; those that end together share a transaction. */

@@ -7,7 +7,7 @@ import { refreshAlertsMs } from '../queues/catalog.ts';
 import type { WorkTools } from './tools.ts';
 
 /** The clients that look at certificates and ask CAs about them. @throws StartError when the trusted CAs cannot be read. */
-const probeClients = ({ config, metrics, now }: Ctx): Pick<WorkTools, 'prober' | 'ari'> => {
+const probeClients = ({ config, metrics, now, elapsed }: Ctx): Pick<WorkTools, 'prober' | 'ari'> => {
   const reach = {
     allowedCidrs: config.CERT_PROBE_ALLOWED_CIDRS ?? [],
     refusedCidrs: config.CERT_PROBE_REFUSED_CIDRS ?? [],
@@ -18,6 +18,7 @@ const probeClients = ({ config, metrics, now }: Ctx): Pick<WorkTools, 'prober' |
   try {
     const prober = createProber({
       ...reach,
+      elapsed,
       allowedPorts: config.CERT_PROBE_ALLOWED_PORTS,
       timeoutMs: config.TLS_PROBE_TIMEOUT_SECONDS * 1000,
       fullOnly: config.CERT_PROBE_FULL_ONLY,

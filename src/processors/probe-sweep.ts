@@ -18,7 +18,7 @@ const leaseMs = 10 * 60_000;
  * that two sweeps never hand out the same one, and one whose job was lost comes back.
  */
 export const probeSweep = async (ctx: Ctx): Promise<Outcome> => {
-  const started = ctx.now();
+  const started = ctx.elapsed();
   let domains = 0;
   if (ctx.config.CERT_PROBE_FALLBACK_ENABLED) {
     const room = mostWaiting - (await ctx.queues.waitingProbes());
@@ -33,5 +33,5 @@ export const probeSweep = async (ctx: Ctx): Promise<Outcome> => {
     }
   }
   await onDatabase(() => noteSweep(ctx.db, 'probe', ctx.now()));
-  return { kind: 'done', note: { domains, ms: ctx.now() - started } };
+  return { kind: 'done', note: { domains, ms: Math.round(ctx.elapsed() - started) } };
 };

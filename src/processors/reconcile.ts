@@ -71,7 +71,7 @@ const requeueSingles = async (ctx: Ctx, page: readonly Unfinished[], dead: boole
 
 interface Walk {
   readonly before: number;
-  /** Where it begins, and when it has to pause (epoch ms). */
+  /** Where it begins, and when it has to pause, by `elapsed`. */
   readonly after: string;
   readonly until: number;
 }
@@ -83,7 +83,7 @@ const requeuePending = async (ctx: Ctx, walk: Walk): Promise<{ requeued: number;
     const [grouped, single] = [events.filter(isGrouped), events.filter((event) => !isGrouped(event))];
     if (grouped.length > 0) requeued += await requeueGroups(ctx, grouped);
     if (single.length > 0) requeued += await requeueSingles(ctx, single, false);
-    if (ctx.now() > walk.until) return { requeued, after: last };
+    if (ctx.elapsed() > walk.until) return { requeued, after: last };
   }
   return { requeued, after: fromTheStart };
 };
@@ -147,21 +147,21 @@ export interface Reconciled {
 export const reconciler = (ctx: Ctx): ((doubtful: boolean) => Promise<Reconciled | null>) => {
   let shownUntil = ctx.now() - firstLookBackMs;
   let resumeAfter = fromTheStart;
-  let round = { after: fromTheStart, at: ctx.now() };
+  let round = { after: fromTheStart, at: ctx.elapsed() };
   return (doubtful) =>
     exclusively(ctx.db, async () => {
-      const started = ctx.now();
+      const [started, begun] = [ctx.now(), ctx.elapsed()];
       const before = doubtful ? started + 60_000 : started - graceMs;
       let requeued = await reopenLeft(ctx, started - graceMs);
-      const [after, until] = doubtful ? [fromTheStart, Number.POSITIVE_INFINITY] : [resumeAfter, started + calmWalkMs];
+      const [after, until] = doubtful ? [fromTheStart, Number.POSITIVE_INFINITY] : [resumeAfter, begun + calmWalkMs];
       const walked = await requeuePending(ctx, { before, after, until });
       requeued += walked.requeued;
       resumeAfter = walked.after;
       const all = doubtful || (await someUnshown(ctx, before));
       await showDead(ctx, { from: all ? 0 : shownUntil, before });
-      if (started - round.at >= roundEveryMs) round = { after: await showPage(ctx, before, round.after), at: started };
+      if (begun - round.at >= roundEveryMs) round = { after: await showPage(ctx, before, round.after), at: begun };
       shownUntil = started - graceMs;
       if (requeued > 0) ctx.metrics.reconciled.inc(requeued);
-      return { requeued, ms: ctx.now() - started };
+      return { requeued, ms: Math.round(ctx.elapsed() - begun) };
     });
 };

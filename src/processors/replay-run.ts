@@ -50,27 +50,27 @@ const openNext = async (ctx: Ctx, run: Run, ids: readonly number[]): Promise<voi
       if (opened === null || opened.length === 0) break;
       // failpoint: replay.stepped
       run.opened += opened.length;
-      run.busyAt = ctx.now();
+      run.busyAt = ctx.elapsed();
       await enqueue(ctx, groupId, opened);
     }
   }
 };
 
 const settleAll = async (ctx: Ctx, run: Run, ids: readonly number[]): Promise<void> => {
-  const started = ctx.now();
+  const started = ctx.elapsed();
   for (const id of ids) {
     const outcome = await onDatabase(() => settleReplay(ctx.db, id, ctx.now()));
     if (outcome !== 'goes_on') ctx.log.info({ replay: id, outcome }, 'bulk replay');
   }
-  run.settleAt = ctx.now() + Math.max(settleMs, settleShare * (ctx.now() - started));
+  run.settleAt = ctx.elapsed() + Math.max(settleMs, settleShare * (ctx.elapsed() - started));
 };
 
 const tick = async (ctx: Ctx, run: Run): Promise<void> => {
   const live = await onDatabase(() => liveReplays(ctx.db));
   const opening = live.flatMap((one) => (one.opening ? [one.id] : []));
-  if (opening.length > 0) run.busyAt = ctx.now();
+  if (opening.length > 0) run.busyAt = ctx.elapsed();
   await openNext(ctx, run, opening);
-  if (ctx.now() >= run.settleAt)
+  if (ctx.elapsed() >= run.settleAt)
     await settleAll(
       ctx,
       run,
@@ -86,13 +86,13 @@ const tick = async (ctx: Ctx, run: Run): Promise<void> => {
 export const replayRunner = (ctx: Ctx, stopping: AbortSignal) => {
   let busy = false;
   const carryOn = async (): Promise<Outcome> => {
-    const started = ctx.now();
-    const run: Run = { opened: 0, busyAt: Number.NEGATIVE_INFINITY, settleAt: 0 };
-    await onDatabase(() => removeOldPlans(ctx.db, started - plansKeptMs));
+    const started = ctx.elapsed();
+    const run: Run = { opened: 0, busyAt: Number.NEGATIVE_INFINITY, settleAt: Number.NEGATIVE_INFINITY };
+    await onDatabase(() => removeOldPlans(ctx.db, ctx.now() - plansKeptMs));
     while (!stopping.aborted) {
       await tick(ctx, run);
-      if (ctx.now() - run.busyAt > lingerMs) return { kind: 'done', note: { opened: run.opened } };
-      if (ctx.now() - started > runMs) break;
+      if (ctx.elapsed() - run.busyAt > lingerMs) return { kind: 'done', note: { opened: run.opened } };
+      if (ctx.elapsed() - started > runMs) break;
       await sleep(tickMs, undefined, { signal: stopping }).catch(() => 'stopping');
     }
     if (!stopping.aborted) ctx.queues.kickReplay();

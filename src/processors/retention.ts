@@ -20,21 +20,21 @@ const rest = (ms: number, signal: AbortSignal): Promise<unknown> =>
  * to is left to the next run, in whichever process.
  */
 export const retention = async (ctx: Ctx, { stopping }: Pick<WorkTools, 'stopping'>): Promise<Outcome> => {
-  const started = ctx.now();
+  const [started, begun] = [ctx.now(), ctx.elapsed()];
   const removed: Partial<Record<RetentionName, number>> = {};
-  const goesOn = (): boolean => !stopping.aborted && ctx.now() - started < runMs;
+  const goesOn = (): boolean => !stopping.aborted && ctx.elapsed() - begun < runMs;
   let waiting = [...retentionDays(ctx.config)];
   while (waiting.length > 0 && goesOn()) {
     // One step of each in turn, so that a table with much to remove does not hold up the others.
     const over = new Set<RetentionName>();
     for (const [name, days] of waiting) {
       if (!goesOn()) break;
-      const began = ctx.now();
-      const count = await onDatabase(() => stepRetention(ctx.db, name, days, began));
+      const began = ctx.elapsed();
+      const count = await onDatabase(() => stepRetention(ctx.db, name, days, ctx.now()));
       if (count === null) over.add(name);
       else {
         removed[name] = (removed[name] ?? 0) + count;
-        await rest(Math.max(leastRestMs, ctx.now() - began), stopping);
+        await rest(Math.max(leastRestMs, ctx.elapsed() - began), stopping);
       }
     }
     waiting = waiting.filter(([name]) => !over.has(name));

@@ -56,13 +56,8 @@ const settleAll = async (ctx: Ctx, tools: Tools, ids: readonly string[], without
   }
 };
 
-/**
- * Makes the settle pass: every domain that is due has its status, incidents and alerts brought up to what is so now, and
- * what has to be said goes into the outbox in the same transaction. It goes on until nothing is due; domains that others
- * have locked are waited for.
- */
-export const settler = (ctx: Ctx, tools: Tools) => async (): Promise<Outcome> => {
-  const started = ctx.now();
+const settleDue = async (ctx: Ctx, tools: Tools): Promise<Outcome> => {
+  const [started, begun] = [ctx.now(), ctx.elapsed()];
   const without: string[] = [];
   let [domains, idle] = [0, 0];
   while (!tools.stopping.aborted) {
@@ -74,7 +69,7 @@ export const settler = (ctx: Ctx, tools: Tools) => async (): Promise<Outcome> =>
     const channels = settled.flatMap(({ alerts }) => alerts.notices.map(({ channel }) => channel));
     if (channels.length > 0) ctx.queues.kickDelivery([...new Set(channels)]);
     idle = settled.length === 0 ? idle + 1 : 0;
-    if (idle > retries || ctx.now() - started > runMs) {
+    if (idle > retries || ctx.elapsed() - begun > runMs) {
       ctx.queues.kickSettle();
       return { kind: 'done', note: { domains, unfinished: true } };
     }
@@ -82,4 +77,29 @@ export const settler = (ctx: Ctx, tools: Tools) => async (): Promise<Outcome> =>
   }
   if (!tools.stopping.aborted && without.length === 0) await onDatabase(() => noteSweep(ctx.db, 'settle', started));
   return { kind: 'done', note: { domains } };
+};
+
+/**
+ * Makes the settle pass: every domain that is due has its status, incidents and alerts brought up to what is so now, and
+ * what has to be said goes into the outbox in the same transaction. It goes on until nothing is due; domains that others
+ * have locked are waited for.
+ *
+ * One run at a time in this process: more of them would look for the same domains, and leave no place for other jobs that run
+ * by the clock. What is asked for meanwhile is asked for again at the end, since the run may have looked before it was due.
+ */
+export const settler = (ctx: Ctx, tools: Tools): (() => Promise<Outcome>) => {
+  let [busy, asked] = [false, false];
+  return async () => {
+    if (busy) {
+      asked = true;
+      return { kind: 'done', note: { busy } };
+    }
+    [busy, asked] = [true, false];
+    try {
+      return await settleDue(ctx, tools);
+    } finally {
+      busy = false;
+      if (asked) ctx.queues.kickSettle();
+    }
+  };
 };

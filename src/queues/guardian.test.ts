@@ -20,7 +20,7 @@ interface Guarded {
 }
 
 /** A guardian of queues that have moved last at 0, on a clock that the test turns. */
-const guardOver = (paused: () => ReadonlySet<QueueName>, now: () => number, memory: Memory = 'kept'): Guarded => {
+const guardOver = (paused: () => ReadonlySet<QueueName>, elapsed: () => number, memory: Memory = 'kept'): Guarded => {
   const recreated: QueueName[] = [];
   const steps: string[] = [];
   const store: Store = {
@@ -62,7 +62,7 @@ const guardOver = (paused: () => ReadonlySet<QueueName>, now: () => number, memo
       close: nothing,
     },
     id: 'test',
-    now,
+    elapsed,
     reconcile: async (doubtful) => {
       if (doubtful) steps.push('reconcile');
       return {};

@@ -19,7 +19,8 @@ export interface GuardianOptions {
   readonly queues: OpenQueues;
   readonly workers: Workers;
   readonly id: string;
-  readonly now: () => number;
+  /** Milliseconds of a clock that only goes forward, the one that `workers` tells its progress by. */
+  readonly elapsed: () => number;
   /** Queues what the ledger knows and no queue carries; `doubtful` when the store may have lost anything. Null: another process is at it. */
   readonly reconcile: (doubtful: boolean) => Promise<object | null>;
   readonly onError: (error: unknown, what: string) => void;
@@ -44,13 +45,13 @@ interface Watch {
 }
 
 /** Notices a store that has gone, come back or forgotten; what may be forgotten is queued again before it counts as known. */
-const watchMemory = async (watch: Watch, { store, queues, reconcile, now }: GuardianOptions): Promise<void> => {
+const watchMemory = async (watch: Watch, { store, queues, reconcile, elapsed }: GuardianOptions): Promise<void> => {
   const memory = store.memory();
   if ((await withinMs(memory, answerMs)) !== 'done') {
     watch.reachableSince = null;
     return;
   }
-  watch.reachableSince ??= now();
+  watch.reachableSince ??= elapsed();
   if ((await memory) === 'kept') return;
   // failpoint: epoch.doubted
   if ((await reconcile(true)) === null) return;
@@ -70,40 +71,40 @@ const watchSetup = async (watch: Watch, { store, queues }: GuardianOptions): Pro
   }
 };
 
-const deafQueues = ({ reachableSince, pausedAt }: Watch, { workers, now }: GuardianOptions): QueueName[] => {
-  if (reachableSince === null || now() - reachableSince < deafAfterMs) return [];
+const deafQueues = ({ reachableSince, pausedAt }: Watch, { workers, elapsed }: GuardianOptions): QueueName[] => {
+  if (reachableSince === null || elapsed() - reachableSince < deafAfterMs) return [];
   const progress = workers.progress();
   // A queue that was paused has its time to move again.
-  const movedAt = (queue: QueueName): number => Math.max(progress.get(queue) ?? now(), pausedAt.get(queue) ?? 0);
-  return queueNames.filter((queue) => now() - movedAt(queue) > deafAfterMs);
+  const movedAt = (queue: QueueName): number => Math.max(progress.get(queue) ?? elapsed(), pausedAt.get(queue) ?? 0);
+  return queueNames.filter((queue) => elapsed() - movedAt(queue) > deafAfterMs);
 };
 
-const watchPauses = async (watch: Watch, { queues, now }: GuardianOptions): Promise<void> => {
+const watchPauses = async (watch: Watch, { queues, elapsed }: GuardianOptions): Promise<void> => {
   const paused = queues.paused();
   if ((await withinMs(paused, answerMs)) !== 'done') return;
   watch.paused = await paused;
-  for (const queue of watch.paused) watch.pausedAt.set(queue, now());
+  for (const queue of watch.paused) watch.pausedAt.set(queue, elapsed());
 };
 
 const sendCanaries = async (watch: Watch, options: GuardianOptions): Promise<void> => {
-  const { queues, workers, id, now, onDeaf } = options;
+  const { queues, workers, id, elapsed, onDeaf } = options;
   if (watch.reachableSince === null) return;
   await watchPauses(watch, options);
   for (const queue of queueNames) await withinMs(queues.canary(queue, id), answerMs);
   for (const queue of deafQueues(watch, options)) {
-    const age = now() - (watch.recreated.get(queue) ?? Number.NEGATIVE_INFINITY);
+    const age = elapsed() - (watch.recreated.get(queue) ?? Number.NEGATIVE_INFINITY);
     if (age > 3 * deafAfterMs) {
-      watch.recreated.set(queue, now());
+      watch.recreated.set(queue, elapsed());
       await workers.recreate(queue);
     } else if (age > deafAfterMs) onDeaf(queue);
   }
 };
 
-const reconcileCalmly = async ({ reconcile, now }: GuardianOptions, signal: AbortSignal): Promise<void> => {
-  const started = now();
+const reconcileCalmly = async ({ reconcile, elapsed }: GuardianOptions, signal: AbortSignal): Promise<void> => {
+  const started = elapsed();
   await reconcile(false);
   // A walk over a long backlog is not begun again at once.
-  await pause(Math.min(300_000, 4 * (now() - started)), signal);
+  await pause(Math.min(300_000, 4 * (elapsed() - started)), signal);
 };
 
 const pause = (ms: number, signal: AbortSignal): Promise<unknown> =>

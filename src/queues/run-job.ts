@@ -18,7 +18,10 @@ export interface JobLine {
 
 export interface RunSettings {
   readonly handlers: Handlers;
+  /** Epoch milliseconds. */
   readonly now: () => number;
+  /** Milliseconds of a clock that only goes forward. */
+  readonly elapsed: () => number;
   readonly stopping: AbortSignal;
   /** One line per job: what, which, outcome, milliseconds. */
   readonly onJob: (line: JobLine) => void;
@@ -47,14 +50,14 @@ const untilAnswered = async (
   token: string | undefined,
   settings: RunSettings,
 ): Promise<Outcome> => {
-  const { now, stopping } = settings;
-  const started = now();
+  const { now, elapsed, stopping } = settings;
+  const started = elapsed();
   for (let wait = 100; ; wait = Math.min(1000, wait * 2)) {
     try {
       return await handle(queue, job, settings.handlers);
     } catch (error) {
       if (!(error instanceof AppError) || !error.retryable) throw error;
-      if (stopping.aborted || now() - started > patienceMs) {
+      if (stopping.aborted || elapsed() - started > patienceMs) {
         await job.moveToDelayed(now() + 1000, token);
         throw new DelayedError(error.message);
       }
@@ -82,10 +85,17 @@ export const runJob = async (
   token: string | undefined,
   settings: RunSettings,
 ): Promise<unknown> => {
-  const started = settings.now();
+  const started = settings.elapsed();
   const say = (outcome: string, note: unknown): void => {
     if (job.name === 'canary') return;
-    settings.onJob({ queue, job: job.name, id: job.id ?? '', outcome, ms: Math.round(settings.now() - started), note });
+    settings.onJob({
+      queue,
+      job: job.name,
+      id: job.id ?? '',
+      outcome,
+      ms: Math.round(settings.elapsed() - started),
+      note,
+    });
   };
   let outcome: Outcome;
   try {

@@ -8,14 +8,14 @@ import type { JobWorker, Store } from './store.ts';
 // A killed worker's job runs again after lock + check at most: 5 s + 2.5 s.
 const lock = { lockDuration: 5000, stalledInterval: 2500, maxStalledCount: 1_000_000 };
 
-export interface WorkerSettings extends Pick<RunSettings, 'now' | 'onJob'> {
+export interface WorkerSettings extends Pick<RunSettings, 'now' | 'elapsed' | 'onJob'> {
   readonly concurrency: Readonly<Record<QueueName, number>>;
   readonly baseBackoffSeconds: number;
   readonly onError: (error: Error) => void;
 }
 
 export interface Workers {
-  /** When each queue last finished a job here, epoch ms; a queue with a job in hand is alive now. */
+  /** When each queue last finished a job here, by `elapsed`; a queue with a job in hand is alive now. */
   readonly progress: () => ReadonlyMap<QueueName, number>;
   /** Closes a queue's worker and opens a new one. */
   readonly recreate: (queue: QueueName) => Promise<void>;
@@ -35,7 +35,7 @@ const triesOf = (data: unknown): number => {
 };
 
 const openWorker = (store: Store, queue: QueueName, settings: WorkerSettings, run: RunSettings): Running => {
-  const state = { active: 0, lastProgress: settings.now() };
+  const state = { active: 0, lastProgress: settings.elapsed() };
   const worker = store.worker(
     queue,
     async (job, token) => {
@@ -44,7 +44,7 @@ const openWorker = (store: Store, queue: QueueName, settings: WorkerSettings, ru
         return await runJob(queue, job, token, run);
       } finally {
         state.active -= 1;
-        state.lastProgress = settings.now();
+        state.lastProgress = settings.elapsed();
       }
     },
     {
@@ -72,15 +72,15 @@ const closeWithin = async ({ worker }: Running, deadlineMs: number): Promise<voi
 /** Starts a worker per queue; `handlers` is the map of all jobs. */
 export const startWorkers = (store: Store, handlers: Handlers, settings: WorkerSettings): Workers => {
   const stopping = new AbortController();
-  const { now, onJob } = settings;
-  const run: RunSettings = { handlers, now, onJob, stopping: stopping.signal };
+  const { now, elapsed, onJob } = settings;
+  const run: RunSettings = { handlers, now, elapsed, onJob, stopping: stopping.signal };
   const open = (queue: QueueName): Running => openWorker(store, queue, settings, run);
   // The keys of a record by QueueName are queue names.
   const names = Object.keys(settings.concurrency) as QueueName[];
   const running = new Map(names.map((queue) => [queue, open(queue)]));
   return {
     progress: () =>
-      new Map([...running].map(([queue, { active, lastProgress }]) => [queue, active > 0 ? now() : lastProgress])),
+      new Map([...running].map(([queue, { active, lastProgress }]) => [queue, active > 0 ? elapsed() : lastProgress])),
     recreate: async (queue) => {
       const old = running.get(queue);
       running.set(queue, open(queue));

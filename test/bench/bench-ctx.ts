@@ -37,6 +37,7 @@ export const benchCtx = (): Ctx => {
     log: pino({ level: 'warn' }),
     metrics: createMetrics(),
     now: () => Date.now(),
+    elapsed: () => performance.now(),
     resolveTxt: unused,
   };
 };

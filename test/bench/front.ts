@@ -70,6 +70,6 @@ const health = new Hono<HttpEnv>().route(
   healthRoutes(() => Promise.resolve({ ready: true, checks: {} })),
 );
 const { NOTAFTER_HOST: host, PORT: port, CERT_METRICS_PORT: metricsPort } = ctx.config;
-await listen(app, { host, port, variable: 'PORT', now: ctx.now });
-await listen(health, { host, port: metricsPort, variable: 'CERT_METRICS_PORT', now: ctx.now });
+await listen(app, { host, port, variable: 'PORT', elapsed: ctx.now });
+await listen(health, { host, port: metricsPort, variable: 'CERT_METRICS_PORT', elapsed: ctx.now });
 process.once('SIGTERM', () => process.exit(0));

@@ -60,5 +60,5 @@ const health = new Hono<HttpEnv>().route(
   healthRoutes(() => Promise.resolve({ ready: true, checks: {} })),
 );
 const { NOTAFTER_HOST: host, CERT_METRICS_PORT: port } = ctx.config;
-await listen(health, { host, port, variable: 'CERT_METRICS_PORT', now: ctx.now });
+await listen(health, { host, port, variable: 'CERT_METRICS_PORT', elapsed: ctx.now });
 process.once('SIGTERM', () => process.exit(0));

@@ -171,6 +171,7 @@ const setUp = async ({ sites, caFile }: Extract<Ask, { what: 'set up' }>): Promi
       timeoutMs: 8000,
       dnsServers: [],
       now: Date.now,
+      elapsed: () => performance.now(),
     });
   const stage = { sites, prober: newProber(), newProber, known: new Map<string, KnownServed>() };
   await inLanes(sites.length, async (index) => {

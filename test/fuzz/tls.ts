@@ -135,6 +135,7 @@ export const fuzzTls = async ({ seed, count, onProgress }: FuzzOptions): Promise
     timeoutMs: 2000,
     dnsServers: [],
     now: Date.now,
+    elapsed: () => performance.now(),
   });
   const look = async (at: number): Promise<void> => {
     const address = `127.0.0.1:${port}`;

@@ -16,7 +16,7 @@ let server: HttpServer;
 let base: string;
 beforeAll(async () => {
   api = await createTestApi([importRoutes()], now);
-  server = await listen(api.app, { host: '127.0.0.1', port: 0, variable: 'PORT', now: () => performance.now() });
+  server = await listen(api.app, { host: '127.0.0.1', port: 0, variable: 'PORT', elapsed: () => performance.now() });
   base = `http://127.0.0.1:${server.port}`;
 });
 afterAll(async () => {

@@ -162,6 +162,27 @@ describe('settling', () => {
     await Promise.all([settlePass(), settler(elsewhere, tools)()]);
     expect(await statuses('chat')).toHaveLength(names.length);
   });
+
+  it('takes one place at a time in a process, and looks again after what it was asked for meanwhile', async () => {
+    await registerExpiring('taken.example');
+    const pass = settler(api.ctx, tools);
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    const { promise: taken, resolve: take } = Promise.withResolvers<void>();
+    const other = api.db.sql.begin(async (tx) => {
+      await tx`select from custom_domains where domain = 'taken.example' for update`;
+      take();
+      await released;
+    });
+    await taken;
+    const kicks = api.queues.settleKicks;
+    const first = pass();
+    expect(await pass()).toEqual({ kind: 'done', note: { busy: true } });
+    release();
+    await other;
+    expect(await first).toMatchObject({ note: { domains: 1 } });
+    expect(api.queues.settleKicks).toBe(kicks + 1);
+    expect(await pass()).toMatchObject({ note: { domains: 0 } });
+  });
 });
 
 describe('delivering', () => {

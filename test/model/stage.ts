@@ -108,6 +108,7 @@ const contextOf = (db: Db, queues: Ctx['queues'], now: () => number, maxRetries:
   log: pino({ level: 'silent' }),
   metrics: createMetrics(),
   now,
+  elapsed: () => performance.now(),
   resolveTxt: () => Promise.resolve([]),
 });
 

@@ -57,6 +57,7 @@ export const createStage = () => {
         timeoutMs: 8000,
         dnsServers: [],
         now: Date.now,
+        elapsed: () => performance.now(),
         ...settings,
       });
       open.push(prober);

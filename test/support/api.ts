@@ -114,6 +114,7 @@ export const createTestApi = async (routes: readonly Hono<HttpEnv>[], now: numbe
     log: pino({ level: 'silent' }),
     metrics: createMetrics(),
     now: () => clock,
+    elapsed: () => performance.now(),
     resolveTxt: () => Promise.resolve([]),
   };
   const app = new Hono<HttpEnv>();

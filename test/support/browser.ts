@@ -18,7 +18,7 @@ export const openBrowser = (): Promise<Browser> =>
 export const serveConsole = async ({
   app,
 }: Pick<TestConsole, 'app'>): Promise<{ url: string; close(): Promise<void> }> => {
-  const server = await listen(app, { host: 'localhost', port: 0, variable: 'PORT', now: () => performance.now() });
+  const server = await listen(app, { host: 'localhost', port: 0, variable: 'PORT', elapsed: () => performance.now() });
   return { url: `http://localhost:${server.port}`, close: () => server.drain(100) };
 };
 

@@ -102,6 +102,7 @@ export const startIngest = async (options: TestIngestOptions): Promise<TestInges
     log: pino({ level: 'silent' }),
     metrics: createMetrics(),
     now: () => clock ?? Date.now(),
+    elapsed: () => performance.now(),
     resolveTxt: () => Promise.resolve([]),
   };
   const sink = ingestSink(ctx);
@@ -111,7 +112,7 @@ export const startIngest = async (options: TestIngestOptions): Promise<TestInges
       host: '127.0.0.1',
       port: 0,
       variable: 'PORT',
-      now: () => performance.now(),
+      elapsed: () => performance.now(),
       ...(headersMs !== undefined && { headersMs }),
       ...(requestMs !== undefined && { requestMs }),
     },

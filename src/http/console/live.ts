@@ -31,7 +31,7 @@ const createPoller = () => {
   let running = false;
   let last: LiveState | null = null;
   let knownFrom = Number.POSITIVE_INFINITY;
-  let heardUntil = 0;
+  let heardUntil = Number.NEGATIVE_INFINITY;
 
   const take = (state: LiveState, now: number): void => {
     // At first nothing is known of what was before: whoever listens may have missed anything.
@@ -43,8 +43,8 @@ const createPoller = () => {
   };
 
   const poll = async (ctx: Ctx): Promise<void> => {
-    while (listeners.size > 0 || ctx.now() - heardUntil < lingerMs) {
-      if (listeners.size > 0) heardUntil = ctx.now();
+    while (listeners.size > 0 || ctx.elapsed() - heardUntil < lingerMs) {
+      if (listeners.size > 0) heardUntil = ctx.elapsed();
       try {
         take(await readLiveState(ctx.db), ctx.now());
       } catch (error) {
