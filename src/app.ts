@@ -281,6 +281,10 @@ const startWorking = (
       log.fatal({ queue }, 'the worker takes no jobs although the queue answers: leaving so that a new process can');
       process.kill(process.pid, 'SIGTERM');
     },
+    onStuck: () => {
+      log.fatal(`${store.backend} answers others but not this process: leaving so that a new one can be answered`);
+      process.kill(process.pid, 'SIGTERM');
+    },
   });
   cleanup.add('guardian', 4000, guardian.stop);
   return guardian;

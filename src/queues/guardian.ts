@@ -13,6 +13,8 @@ const setupEveryMs = 10_000;
 const answerMs = 2000;
 // A queue that answers but has not run as much as a canary for this long is deaf.
 const deafAfterMs = 30_000;
+// So long has the store to answer everybody but this process, which gets nothing done, before that counts as a fault in here.
+const stuckAfterMs = 60_000;
 
 export interface GuardianOptions {
   readonly store: Store;
@@ -26,6 +28,8 @@ export interface GuardianOptions {
   readonly onError: (error: unknown, what: string) => void;
   /** A worker stayed deaf although it was made anew: only a new process can help. */
   readonly onDeaf: (queue: QueueName) => void;
+  /** The store answers others, but not what this process has open to it: only a new process can help. */
+  readonly onStuck: () => void;
 }
 
 export interface Guardian {
@@ -36,6 +40,8 @@ export interface Guardian {
 
 interface Watch {
   reachableSince: number | null;
+  /** Since when, without a break, the store answers new connections and not those in use. */
+  stuckSince: number | null;
   badSetup: string | null;
   readonly recreated: Map<QueueName, number>;
   /** Queues that an operator keeps from moving. */
@@ -52,6 +58,7 @@ const watchMemory = async (watch: Watch, { store, queues, reconcile, elapsed }: 
     return;
   }
   watch.reachableSince ??= elapsed();
+  watch.stuckSince = null;
   if ((await memory) === 'kept') return;
   // failpoint: epoch.doubted
   if ((await reconcile(true)) === null) return;
@@ -86,9 +93,24 @@ const watchPauses = async (watch: Watch, { queues, elapsed }: GuardianOptions): 
   for (const queue of watch.paused) watch.pausedAt.set(queue, elapsed());
 };
 
+/**
+ * Where the store seems away, no worker is judged deaf. Whether it is away tells a new connection: what is wrong with those in
+ * use, such as a pool whose places are all lost, would pass for an outage without end.
+ */
+const watchStuck = async (watch: Watch, { store, workers, elapsed, onStuck }: GuardianOptions): Promise<void> => {
+  if ((await withinMs(store.afresh(), answerMs)) !== 'done' || watch.reachableSince !== null) {
+    watch.stuckSince = null;
+    return;
+  }
+  const since = (watch.stuckSince ??= elapsed());
+  const idle = [...workers.progress().values()].every((movedAt) => movedAt <= since);
+  if (!idle) watch.stuckSince = elapsed();
+  else if (elapsed() - since > stuckAfterMs) onStuck();
+};
+
 const sendCanaries = async (watch: Watch, options: GuardianOptions): Promise<void> => {
   const { queues, workers, id, elapsed, onDeaf } = options;
-  if (watch.reachableSince === null) return;
+  if (watch.reachableSince === null) return watchStuck(watch, options);
   await watchPauses(watch, options);
   for (const queue of queueNames) await withinMs(queues.canary(queue, id), answerMs);
   for (const queue of deafQueues(watch, options)) {
@@ -119,6 +141,7 @@ export const startGuardian = (options: GuardianOptions): Guardian => {
   const { signal } = stopping;
   const watch: Watch = {
     reachableSince: null,
+    stuckSince: null,
     badSetup: null,
     recreated: new Map(),
     paused: new Set(),

@@ -1,32 +1,30 @@
-import { Pool } from 'pg';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../test/support/postgres.ts';
-import { leavingWhenEnded } from './store.ts';
+import { expect, it } from 'vitest';
+import { freePort } from '../../test/support/ports.ts';
+import { createTestDatabase } from '../../test/support/postgres.ts';
+import { startRedis } from '../../test/support/redis.ts';
+import { postgresStore, redisStore } from './store.ts';
 
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await createTestDatabase({ empty: true });
+const quiet = (): void => undefined;
+
+it('is asked afresh over connections of their own, in PostgreSQL', async () => {
+  const database = await createTestDatabase({ empty: true });
+  const store = postgresStore(database.url, 1, quiet);
+  await expect(store.afresh()).resolves.toBeDefined();
+  await store.close();
+  await database.drop();
+  await expect(store.afresh()).rejects.toThrow('does not exist');
+  const away = postgresStore(`postgres://postgres@127.0.0.1:${await freePort()}/nothing`, 1, quiet);
+  await expect(away.afresh()).rejects.toThrow('ECONNREFUSED');
+  await away.close();
 });
-afterAll(() => database.drop());
 
-describe('the pool of the queues', () => {
-  it('gets back the places of connections that ended in somebody’s hands', async () => {
-    const pool = new Pool({ connectionString: database.url, max: 2, connectionTimeoutMillis: 3000 });
-    pool.on('error', () => undefined);
-    pool.on('acquire', leavingWhenEnded);
-    const held = [await pool.connect(), await pool.connect()];
-    for (const client of held) client.on('error', () => undefined);
-    const other = new Pool({ connectionString: database.url, max: 1 });
-    await other.query(`select pg_terminate_backend(pid) from pg_stat_activity
-      where datname = current_database() and pid <> pg_backend_pid()`);
-    const { rows } = await pool.query<{ n: number }>('select 1 as n');
-    expect(rows).toEqual([{ n: 1 }]);
-    // Whoever gives it back after all does no harm.
-    for (const client of held) client.release();
-    const [one, two] = [await pool.connect(), await pool.connect()];
-    one.release();
-    two.release();
-    expect(pool.totalCount).toBe(2);
-    await Promise.all([pool.end(), other.end()]);
-  });
+it('is asked afresh over connections of their own, in Redis', async () => {
+  const redis = await startRedis();
+  const store = redisStore(redis.url, '{notafter}', quiet);
+  // What was opened first is closed: the new one is answered all the same.
+  await store.close();
+  await expect(store.memory()).rejects.toThrow('closed');
+  await expect(store.afresh()).resolves.toBeDefined();
+  await redis.stop();
+  await expect(store.afresh()).rejects.toThrow('closed');
 });

@@ -11,11 +11,13 @@ import {
   type WorkerOptions,
 } from 'bullmq';
 import { Redis } from 'ioredis';
-import { Pool, type PoolClient } from 'pg';
+import { type ClientConfig, Pool } from 'pg';
 import { StartError } from '../errors.ts';
 import { databaseAddress } from '../lifecycle/database-url.ts';
 import { endingWhenSilent } from '../net/silence.ts';
+import { askPostgres, askRedis } from './afresh.ts';
 import type { QueueName } from './catalog.ts';
+import { freeEnded } from './ended.ts';
 import { ensureQueueSchema, queueSchema } from './queue-schema.ts';
 import { redisTls } from './redis-facts.ts';
 
@@ -79,6 +81,8 @@ export interface Store {
   readonly check: () => Promise<void>;
   /** Whether the store is the one that was last confirmed, with its memory; a restart or a flush makes it doubtful. */
   readonly memory: () => Promise<Memory>;
+  /** Asks what `memory` asks, over a connection of its own: rejects when nobody would be answered, not this process alone. */
+  readonly afresh: () => Promise<unknown>;
   /** Confirms that all the ledger's unfinished work has been queued in the store as it is now. */
   readonly confirm: () => Promise<void>;
   readonly facts: () => Promise<StoreFacts>;
@@ -108,6 +112,16 @@ const assertUsable = (info: string): void => {
   }
 };
 
+const failingFast = {
+  maxRetriesPerRequest: null,
+  enableOfflineQueue: false,
+  connectTimeout: 3000,
+  commandTimeout: 5000,
+  socketTimeout: answerMs,
+  retryStrategy: reconnectDelay,
+  lazyConnect: true,
+};
+
 /**
  * Queues in Redis. Every worker has connections of its own; all queues share one that fails fast while Redis is away.
  *
@@ -115,19 +129,11 @@ const assertUsable = (info: string): void => {
  */
 export const redisStore = (url: string, prefix: string, onError: OnError, ca?: string): Store => {
   const tls = redisTls(ca);
-  const producer = new Redis(url, {
-    ...tls,
-    maxRetriesPerRequest: null,
-    enableOfflineQueue: false,
-    connectTimeout: 3000,
-    commandTimeout: 5000,
-    socketTimeout: answerMs,
-    retryStrategy: reconnectDelay,
-    lazyConnect: true,
-  });
+  const producer = new Redis(url, { ...tls, ...failingFast });
   producer.on('error', onError);
   const clients: Redis[] = [producer];
   const epochKey = `${prefix}:epoch`;
+  const recall = (client: Redis) => Promise.all([client.info('server'), client.get(epochKey)]);
   const ready = async (): Promise<void> => {
     if (producer.status === 'wait') await producer.connect();
   };
@@ -159,9 +165,10 @@ export const redisStore = (url: string, prefix: string, onError: OnError, ca?: s
       assertUsable(`${await producer.info('server')}\n${await producer.info('memory')}`);
     },
     memory: async () => {
-      const [info, epoch] = await Promise.all([producer.info('server'), producer.get(epochKey)]);
+      const [info, epoch] = await recall(producer);
       return epoch === field(info, 'run_id') ? 'kept' : 'doubtful';
     },
+    afresh: () => askRedis(url, { tls, ask: recall, onError }),
     confirm: async () => {
       await producer.set(epochKey, field(await producer.info('server'), 'run_id'));
     },
@@ -185,27 +192,6 @@ const serverSettings = [
 /** TLS hides what is owed; there the keep-alive alone has to tell. */
 const watched = (tls: boolean) => (tls ? {} : { stream: () => endingWhenSilent(new Socket(), statementMs + answerMs) });
 
-/**
- * Has a connection that ended leave the pool whoever holds it: what listens for jobs does not always give it back, and a pool
- * whose places are all taken by the dead never gives one out again.
- */
-export const leavingWhenEnded = (client: PoolClient): void => {
-  // The pool makes the way back only after it has told of the client, and before anybody is given it.
-  queueMicrotask(() => {
-    const giveBack = client.release.bind(client);
-    let held = true;
-    const release = (fault?: Error | boolean): void => {
-      if (!held) return;
-      held = false;
-      client.off('end', ended);
-      giveBack(fault);
-    };
-    const ended = (): void => release(true);
-    client.release = release;
-    client.once('end', ended);
-  });
-};
-
 const factsQuery = `
   select split_part(current_setting('server_version'), ' ', 1) as version, current_setting('port')::int as port,
     extract(epoch from now() - pg_postmaster_start_time())::int as uptime,
@@ -220,27 +206,34 @@ interface FactsRow {
   readonly blocked: number;
 }
 
-const openPool = (url: string, max: number, onError: OnError, ca: string | undefined): Pool => {
-  const address = databaseAddress(url, ca);
+const factsOf = async (pool: Pool): Promise<StoreFacts> => {
+  const [row] = (await pool.query<FactsRow>(factsQuery)).rows;
+  if (row === undefined) throw new Error('PostgreSQL says nothing of itself');
+  const { version, port, uptime, connected, blocked } = row;
+  return { backend: 'postgres', version, port, uptime, clients: { connected, blocked } };
+};
+
+const openPool = (where: ClientConfig, max: number, onError: OnError): Pool => {
   const pool = new Pool({
-    connectionString: address.url,
-    ssl: address.ssl,
+    ...where,
     max,
     options: `-c search_path=${queueSchema} ${serverSettings}`,
     application_name: 'notafter queues',
     connectionTimeoutMillis: 5000,
-    ...watched(address.ssl !== false),
+    ...watched(where.ssl !== false),
   });
   pool.on('error', onError);
   // The pool listens to what is idle only, and an error that nobody hears ends the process.
   pool.on('connect', (client) => void client.on('error', onError));
-  pool.on('acquire', leavingWhenEnded);
+  freeEnded(pool);
   return pool;
 };
 
 /** Queues in PostgreSQL, in a schema of their own on the product's database: what it remembers is what the ledger remembers. */
 export const postgresStore = (url: string, max: number, onError: OnError, ca?: string): Store => {
-  const pool = openPool(url, max, onError, ca);
+  const address = databaseAddress(url, ca);
+  const where = { connectionString: address.url, ssl: address.ssl };
+  const pool = openPool(where, max, onError);
   // BullMQ describes the part of pg.Pool that it calls, without pg's overloads; a real pool is what it is made for.
   const connection = pool as PostgresConnectionOptions;
   return {
@@ -279,13 +272,9 @@ export const postgresStore = (url: string, max: number, onError: OnError, ca?: s
       await pool.query('select 1');
       return 'kept';
     },
+    afresh: () => askPostgres(where, onError),
     confirm: async () => undefined,
-    facts: async () => {
-      const [row] = (await pool.query<FactsRow>(factsQuery)).rows;
-      if (row === undefined) throw new Error('PostgreSQL says nothing of itself');
-      const { version, port, uptime, connected, blocked } = row;
-      return { backend: 'postgres', version, port, uptime, clients: { connected, blocked } };
-    },
+    facts: () => factsOf(pool),
     close: () => pool.end(),
   };
 };
