@@ -29,9 +29,9 @@ const kindReader = () => {
 };
 
 /** Keeps count of what the server owes: something after each flush, and that it is ready again after each statement. */
-const debt = () => {
+const debt = (begins: boolean) => {
   const [asked, answered] = [kindReader(), kindReader()];
-  let [statements, flushed, begun] = [0, false, false];
+  let [statements, flushed, begun] = [0, false, !begins];
   return {
     sent: (chunk: Buffer): void => {
       // The first message has no kind; it is answered like a statement.
@@ -52,9 +52,13 @@ const debt = () => {
  * Ends a connection of the driver's once the server owes it an answer and has not sent a byte for `silentMs`: nobody is
  * there any more, which TCP alone finds out after a quarter of an hour. A server that cuts statements off sooner is never
  * meant.
+ *
+ * @param socket in the clear or past TLS; one that was told to connect already, as `connect` takes back what is put around
+ * `write`
+ * @param begins false for a connection that is ready for statements
  */
-export const endingWhenSilent = <T extends Socket>(socket: T, silentMs: number): T => {
-  const owed = debt();
+export const endingWhenSilent = <T extends Socket>(socket: T, silentMs: number, begins = true): T => {
+  const owed = debt(begins);
   let timer: NodeJS.Timeout | undefined;
   const watch = (): void => {
     clearTimeout(timer);

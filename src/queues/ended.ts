@@ -1,4 +1,6 @@
+import { Socket } from 'node:net';
 import type { Pool, PoolClient } from 'pg';
+import { endingWhenSilent } from '../net/silence.ts';
 
 /**
  * Has a connection that ended leave its pool whoever holds it: what listens for jobs does not always give it back, and a pool
@@ -19,5 +21,15 @@ export const freeEnded = (pool: Pool): void => {
   pool.on('release', (_fault, client) => {
     const ended = held.get(client);
     if (ended !== undefined) client.off('end', ended);
+  });
+};
+
+/**
+ * Ends a connection that owes an answer and has been silent for `silentMs`, so that whoever holds it gives its place back. Before
+ * it is ready for statements the pool's own limit holds.
+ */
+export const freeSilent = (pool: Pool, silentMs: number): void => {
+  pool.on('connect', ({ connection: { stream } }) => {
+    if (stream instanceof Socket) endingWhenSilent(stream, silentMs, false);
   });
 };

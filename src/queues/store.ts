@@ -1,4 +1,3 @@
-import { Socket } from 'node:net';
 import {
   createPostgresBackend,
   type Job,
@@ -14,10 +13,9 @@ import { Redis } from 'ioredis';
 import { type ClientConfig, Pool } from 'pg';
 import { StartError } from '../errors.ts';
 import { databaseAddress } from '../lifecycle/database-url.ts';
-import { endingWhenSilent } from '../net/silence.ts';
 import { askPostgres, askRedis } from './afresh.ts';
 import type { QueueName } from './catalog.ts';
-import { freeEnded } from './ended.ts';
+import { freeEnded, freeSilent } from './ended.ts';
 import { ensureQueueSchema, queueSchema } from './queue-schema.ts';
 import { redisTls } from './redis-facts.ts';
 
@@ -189,9 +187,6 @@ const serverSettings = [
   '-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3',
 ].join(' ');
 
-/** TLS hides what is owed; there the keep-alive alone has to tell. */
-const watched = (tls: boolean) => (tls ? {} : { stream: () => endingWhenSilent(new Socket(), statementMs + answerMs) });
-
 const factsQuery = `
   select split_part(current_setting('server_version'), ' ', 1) as version, current_setting('port')::int as port,
     extract(epoch from now() - pg_postmaster_start_time())::int as uptime,
@@ -220,12 +215,12 @@ const openPool = (where: ClientConfig, max: number, onError: OnError): Pool => {
     options: `-c search_path=${queueSchema} ${serverSettings}`,
     application_name: 'notafter queues',
     connectionTimeoutMillis: 5000,
-    ...watched(where.ssl !== false),
   });
   pool.on('error', onError);
   // The pool listens to what is idle only, and an error that nobody hears ends the process.
   pool.on('connect', (client) => void client.on('error', onError));
   freeEnded(pool);
+  freeSilent(pool, statementMs + answerMs);
   return pool;
 };
 

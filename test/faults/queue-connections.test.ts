@@ -51,4 +51,13 @@ describe('a connection of the queues in PostgreSQL', () => {
     // Vitest fails a run in which an error found no listener, as Node ends a process of it.
     expect(errors.map(String)).toContainEqual(expect.stringMatching(/ECONNRESET|terminated/));
   });
+
+  // The server cuts statements off after half a minute; only a connection that is silent for longer leads nowhere.
+  it('that falls silent is given up, and its place is free again', { timeout: 90_000 }, async () => {
+    await Promise.all([store.facts(), store.facts()]);
+    proxy.strand();
+    const outcomes = await Promise.all([1, 2].map(() => store.facts().then(() => 'answered', String)));
+    expect(outcomes.join(' ')).toMatch(/silent for 35 s.*silent for 35 s/);
+    expect(await store.facts()).toMatchObject({ backend: 'postgres' });
+  });
 });

@@ -1,12 +1,15 @@
 import { chmodSync, chownSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectDb } from '../../src/db/client.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { messageOf } from '../../src/errors.ts';
+import { freeSilent } from '../../src/queues/ended.ts';
 import { redisFacts } from '../../src/queues/redis-facts.ts';
 import { postgresStore, redisStore, type Store } from '../../src/queues/store.ts';
+import { startProxy } from '../chaos/proxy.ts';
 import { credentials, eventBody, register, send } from '../support/driver.ts';
 import { openLedger, untilApplied } from '../support/ledger.ts';
 import { freePort } from '../support/ports.ts';
@@ -158,6 +161,24 @@ describe('TLS to Redis', () => {
     await expect(redisFacts(redisUrl('localhost'), await pem('theirs'))).rejects.toThrow(
       /certificate|issuer|self.signed/i,
     );
+  });
+});
+
+describe('a connection of the queues with TLS to PostgreSQL', () => {
+  it('that falls silent is given up', async () => {
+    const proxy = await startProxy({ port: Number(new URL(server.url).port) });
+    const url = new URL(server.url);
+    url.port = String(proxy.port);
+    const pool = new Pool({ connectionString: url.href, ssl: { rejectUnauthorized: false }, max: 1 });
+    pool.on('error', () => undefined);
+    freeSilent(pool, 1000);
+    const ask = 'select ssl from pg_stat_ssl where pid = pg_backend_pid()';
+    expect((await pool.query(ask)).rows).toEqual([{ ssl: true }]);
+    proxy.strand();
+    await expect(pool.query(ask)).rejects.toThrow(/silent for 1 s/);
+    expect((await pool.query(ask)).rows).toEqual([{ ssl: true }]);
+    await proxy.close();
+    await pool.end();
   });
 });
 
