@@ -4,7 +4,7 @@ import { serveStatic } from '@hono/node-server/serve-static';
 import { type Context, Hono } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import type { Ctx } from '../context.ts';
-import { messageOf } from '../errors.ts';
+import { AppError, messageOf } from '../errors.ts';
 import type { BoardQueue } from '../queues/board.ts';
 import { authenticate } from './auth.ts';
 import { basePath, routedPath } from './base-path.ts';
@@ -98,6 +98,9 @@ const openBoard = (ctx: Ctx, readOnly: boolean): Board => {
   createBullBoard({ queues, serverAdapter: server, options: { uiConfig: uiConfig(prefix) } });
   server.setErrorHandler((error) => {
     ctx.log.warn({ why: messageOf(error) }, 'Bull Board could not do it');
+    // The package knows few statuses; what the queues cannot do as asked is a conflict.
+    if (error instanceof AppError && error.code === 'conflict')
+      return { status: 409, body: { error: { key: 'ERRORS.INTERNAL_SERVER_ERROR' }, message: error.message } };
     return {
       status: 500,
       body: { error: { key: 'ERRORS.INTERNAL_SERVER_ERROR' }, message: 'The queues did not do it; the log says why' },

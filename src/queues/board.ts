@@ -13,6 +13,7 @@ import type {
   RedisStats,
   Status,
 } from '@bull-board/api/typings/app';
+import { AppError } from '../errors.ts';
 import { BoardJob } from './board-job.ts';
 import type { QueueName } from './catalog.ts';
 import type { JobQueue, StoredJob, StoreFacts } from './store.ts';
@@ -154,7 +155,16 @@ export class BoardQueue extends BaseAdapter {
   }
 
   async obliterate({ force = false }: ObliterateOptions = {}): Promise<void> {
-    await (await this.#queue()).obliterate({ force });
+    try {
+      await (await this.#queue()).obliterate({ force });
+    } catch (error) {
+      // In PostgreSQL BullMQ drops the sequence that numbers the jobs, which its owner alone may.
+      if (!(error instanceof Error && 'code' in error && error.code === '42501')) throw error;
+      throw new AppError(
+        'conflict',
+        'The role of DATABASE_URL may not remove this queue: empty it and clean it instead',
+      );
+    }
   }
 
   async getRedisInfo(): Promise<string | null> {

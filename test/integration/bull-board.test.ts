@@ -250,10 +250,14 @@ describe.each(backends)('on %s', (backend) => {
     await waitFor(async () => (await (await fetch(`${site().url}/readyz`)).text()).includes('cert-events is paused'));
     await tell(`paused-${backend}.board.example`, 'renewal_failed');
     expect(await queue.isPaused()).toBe(true);
-    expect((await board('admin', 'PUT', '/api/queues/cert-events/obliterate', { body: { force: true } })).status).toBe(
-      200,
-    );
-    expect(await queue.getJobState(`${id}-0`)).toBe('unknown');
+    const obliterated = await board('admin', 'PUT', '/api/queues/cert-events/obliterate', { body: { force: true } });
+    if (backend === 'redis') {
+      expect(obliterated.status).toBe(200);
+      expect(await queue.getJobState(`${id}-0`)).toBe('unknown');
+    } else {
+      // The role that the product runs as owns none of the queue's tables.
+      expect([obliterated.status, obliterated.json()['message']]).toEqual([409, expect.stringContaining('clean it')]);
+    }
     expect((await board('admin', 'PUT', '/api/queues/cert-events/resume')).status).toBe(200);
     await untilAgreed(site(), 60_000);
     await waitFor(
