@@ -275,6 +275,27 @@ const exhaust = async (domain: string): Promise<() => Promise<unknown>> => {
   return () => onDatabase((sql) => sql`update certificate_lifecycle_events set status = 'applied' where id = ${id}`);
 };
 
+/** Retention of incidents was last over three days ago, and cannot go on while somebody holds its row. */
+const holdRetention = async (): Promise<() => Promise<void>> => {
+  const holder = postgres(database.url, { max: 1 });
+  await holder`insert into retention_walks (name) values ('incidents') on conflict (name) do nothing`;
+  const hold = async (): Promise<boolean> => {
+    await holder`update retention_walks set finished_at = now() - interval '3 days', started_at = now() - interval '3 days' where name = 'incidents'`;
+    await holder`begin`;
+    const [row] = await holder<
+      { old: boolean }[]
+    >`select finished_at < now() - interval '2 days' as old from retention_walks where name = 'incidents' for update`;
+    if (row?.old !== true) await holder`rollback`;
+    return row?.old === true;
+  };
+  // A round may have gone through between the two.
+  await waitFor(hold, { what: 'the row to be held' });
+  return async () => {
+    await holder`rollback`;
+    await holder.end();
+  };
+};
+
 const troubles: readonly Trouble[] = [
   {
     rule: 'CertificateRenewalSlaWarning',
@@ -358,6 +379,7 @@ const troubles: readonly Trouble[] = [
     receiver: 'ticket',
     provoke: () => spike('internal'),
   },
+  { rule: 'CertificateRetentionBehind', labels: { of: 'incidents' }, receiver: 'ticket', provoke: holdRetention },
   { rule: 'CertificateReplayLoop', receiver: 'ticket', provoke: () => goRound('round.test', 3) },
   { rule: 'CertificateDeadLettersExhausted', receiver: 'page', provoke: () => exhaust('never.test') },
 ];

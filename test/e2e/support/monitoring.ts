@@ -39,7 +39,7 @@ const edit = (text: string, changes: readonly (readonly [RegExp, string])[]): st
 /** The shipped rules, with waits, windows and ages of minutes and hours become seconds. */
 const quickRules = (): string =>
   edit(read('ops/prometheus/rules/notafter.yml'), [
-    [/for: \d+m$/gm, 'for: 1s'],
+    [/for: \d+[mh]$/gm, 'for: 1s'],
     [/\[(?:15m|30m|1h)\]/g, '[10s]'],
     [/> 1800$/gm, '> 4'],
     [/> 900$/gm, '> 8'],
