@@ -31,8 +31,9 @@ const told = new WeakMap<Ctx['log'], { at: number; untold: number }>();
  * Logs that a caller is told to come again because something of ours is away: at most one line in ten seconds, however many
  * they are, with the number of those since the line before.
  */
-export const tellOfUnavailable = ({ log, now }: Ctx, error: AppError): void => {
+export const tellOfUnavailable = (ctx: Ctx, error: AppError): void => {
   if (error.code !== 'unavailable') return;
+  const { log, now } = ctx;
   const at = now();
   const last = told.get(log);
   if (last !== undefined && at - last.at < everyMs) {
