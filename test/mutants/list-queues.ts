@@ -50,8 +50,8 @@ export const queueMutants: readonly Mutant[] = [
     name: 'deaf-is-ready',
     fault: 'a worker that gets nothing done counts as well',
     file: 'src/queues/guardian.ts',
-    find: 'return queueNames.filter((queue) => now() - movedAt(queue) > deafAfterMs);',
-    replace: 'return queueNames.filter((queue) => now() - movedAt(queue) > deafAfterMs * 1000);',
+    find: 'return queueNames.filter((queue) => elapsed() - movedAt(queue) > deafAfterMs);',
+    replace: 'return queueNames.filter((queue) => elapsed() - movedAt(queue) > deafAfterMs * 1000);',
     suite: { file: 'src/queues/guardian.test.ts' },
   },
   {

@@ -73,9 +73,9 @@ describe.each(['redis', 'postgres'] as const)(
       /** Until so many more were accepted, and all that were accepted until then are applied. */
       const untilMore = async (count: number, what: string): Promise<void> => {
         const goal = load.acked.size + count;
-        await waitFor(() => load.acked.size >= goal, { timeoutMs: 60_000, what: `events, ${what}` });
+        await waitFor(() => load.acked.size >= goal, { timeoutMs: 120_000, what: `events, ${what}` });
         await waitFor(async () => (await countOf(sql, 'applied')) >= goal, {
-          timeoutMs: 60_000,
+          timeoutMs: 120_000,
           what: `work, ${what}`,
         });
       };
