@@ -277,8 +277,8 @@ describe('retention of everything', () => {
   };
 
   beforeAll(async () => {
-    const told = ['certificate_lifecycle_events', 'cert_event_attempts', 'cert_event_replays', 'event_identities'];
-    for (const table of ['retention_walks', ...told, 'certificate_incidents']) await sql`delete from ${sql(table)}`;
+    const emptied = ['certificate_lifecycle_events', 'cert_event_attempts', 'cert_event_replays', 'event_identities'];
+    for (const table of ['retention_walks', ...emptied, 'certificate_incidents']) await sql`delete from ${sql(table)}`;
     const at = new Date(tick());
     const domain = await register();
     const fresh = eventOf(clock, { domain });
