@@ -153,12 +153,12 @@ export const oneReplay: Provoke = async (stage, victim) => {
   await admin(victim.url, 'POST', `/cert-events/${id}/replay`, { reason: 'try again' });
 };
 
-/** A bulk replay, one at a time. */
+/** A bulk replay, one at a time, of what the replay policy leaves alone. */
 export const bulkReplay: Provoke = async (stage) => {
   const [live] = await stage.sql`select 1 from replays where state = 'running' and looked < total`;
   if (live !== undefined) return;
   const source = `bulk-${randomUUID().slice(0, 8)}`;
-  await plantDeadLetters(stage.sql, { count: 300, domains: stage.domains, source });
+  await plantDeadLetters(stage.sql, { count: 300, domains: stage.domains, source, errorClass: 'invalid' });
   await admin(stage.api.url, 'POST', '/cert-events/replay', { all: true, source, ratePerSecond: 100 });
 };
 
