@@ -2,6 +2,8 @@ import { Resolver } from 'node:dns/promises';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { cleanups, type Cleanups } from './cleanups.ts';
+import { followClock, type SharedClock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Ctx } from './context.ts';
 import {
@@ -12,6 +14,7 @@ import {
   isInfrastructureFault,
   keepTypes,
 } from './db/client.ts';
+import { databaseTime } from './db/clock.ts';
 import { migrate } from './db/migrate.ts';
 import { startEmbeddedPostgres } from './embedded.ts';
 import { AppError, messageOf, StartError } from './errors.ts';
@@ -22,7 +25,7 @@ import { ingestSink } from './http/ingest-sink.ts';
 import { renderMetrics } from './http/metrics-collect.ts';
 import { listen } from './http/server.ts';
 import { openLog } from './log.ts';
-import { createMetrics } from './metrics.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
 import { recordActivity } from './processors/activity.ts';
 import { handlersFor } from './processors/index.ts';
 import { openWorkTools } from './processors/open-tools.ts';
@@ -62,30 +65,9 @@ const concurrency = { 'cert-events': 64, probes: 16, maintenance: 4 };
 const probeTickSeconds = 15;
 const ariTickSeconds = 60;
 const policyTickSeconds = 60;
+const clockTickMs = 5000;
 
-type Cleanup = () => Promise<unknown>;
-
-const now = (): number => Date.now();
 const elapsed = (): number => performance.now();
-
-/** Things started, to be stopped in reverse order, each within its own time. */
-const cleanups = (log: Logger) => {
-  const stack: { what: string; ms: number; stop: Cleanup }[] = [];
-  return {
-    add: (what: string, ms: number, stop: Cleanup): void => {
-      stack.push({ what, ms, stop });
-    },
-    run: async (): Promise<void> => {
-      for (const { what, ms, stop } of stack.splice(0).toReversed()) {
-        const outcome = await withinMs(stop(), ms);
-        if (outcome !== 'done')
-          log.warn({ what, why: outcome === 'late' ? 'took too long' : messageOf(outcome) }, 'did not stop cleanly');
-      }
-    },
-  };
-};
-
-type Cleanups = ReturnType<typeof cleanups>;
 
 const openPool = async (url: string, options: ConnectOptions): Promise<Db> => {
   const db = connectDb(url, options);
@@ -116,6 +98,18 @@ const openDatabase = async (url: string, options: ConnectOptions): Promise<Db> =
   }
   return openPool(url, options);
 };
+
+const openClock = (db: Db, metrics: Metrics, log: Logger): Promise<SharedClock> =>
+  followClock(
+    { shared: () => databaseTime(db), own: () => Date.now(), elapsed },
+    {
+      everyMs: clockTickMs,
+      onFollowed: (skewMs) => metrics.clockSkew.set(skewMs / 1000),
+      onSkew: (skewMs) =>
+        log.warn({ seconds: Math.round(skewMs / 1000) }, "this host's clock is ahead of the database's, which is used"),
+      onError: (error) => log.debug({ why: messageOf(error) }, 'the time was not asked for'),
+    },
+  );
 
 /** Connections that nothing but ingest uses. */
 const openEvents = async (url: string, ca: string | undefined, cleanup: Cleanups): Promise<Db> => {
@@ -184,7 +178,10 @@ export const startApp = async (
     const queues = openQueues(store, config.CERT_EVENT_MAX_RETRIES, intervalsOf(config));
     cleanup.add('queues', 2000, queues.close);
     const resolveTxt = txtResolver(config.NOTAFTER_DNS_SERVERS);
-    const ctx: Ctx = { config, db, queues, log, metrics: createMetrics(), now, elapsed, resolveTxt };
+    const metrics = createMetrics();
+    const clock = await openClock(db, metrics, log);
+    cleanup.add('clock', 1000, clock.stop);
+    const ctx: Ctx = { config, db, queues, log, metrics, now: clock.now, elapsed, resolveTxt };
 
     cleanup.add('activity', 2000, recordActivity(ctx).stop);
     let guardian: Guardian | null = null;
@@ -255,7 +252,7 @@ const startWorking = (
     // A job for each channel and some beside them: a slow receiver never holds up another.
     concurrency: { ...concurrency, notifications: tools.notify.channels.size + 4 },
     baseBackoffSeconds: config.CERT_EVENT_BASE_BACKOFF_SECONDS,
-    now,
+    now: ctx.now,
     elapsed,
     onError: (error) => log.debug({ why: messageOf(error) }, 'worker error'),
     // What runs by the clock says nothing new most of the time.

@@ -11,7 +11,7 @@ export interface Ctx {
   readonly queues: Queues;
   readonly log: Logger;
   readonly metrics: Metrics;
-  /** Epoch milliseconds: when something was. A clock that somebody may set. */
+  /** Epoch milliseconds: when something was, by the database's clock. */
   readonly now: () => number;
   /** Milliseconds of a clock that only goes forward: how long something takes. */
   readonly elapsed: () => number;

@@ -126,6 +126,11 @@ const stateGauges = (registers: Registry[]) => ({
 
 /** What we see of our own work, read at each scrape. */
 const ownGauges = (registers: Registry[]) => ({
+  clockSkew: new Gauge({
+    name: 'fdt_cert_clock_skew_seconds',
+    help: "How far this host's clock is ahead of the database's, which all processes go by",
+    registers,
+  }),
   auditCheckpoint: new Gauge({
     name: 'fdt_cert_audit_last_checkpoint_timestamp_seconds',
     help: 'Time the audit log was last signed; 0 when it never was',

@@ -55,7 +55,7 @@ export const createApp = (ctx: Ctx, sink: IngestSink, readiness: () => Promise<R
   app
     .get('/', withCtx, frontDoor)
     .route('/', ingestRoutes(ctx, sink))
-    .route('/', healthRoutes(readiness))
+    .route('/', healthRoutes(readiness, ctx.now))
     .route('/', importRoutes())
     .route('/', domainRoutes())
     .route('/', customDomainRoutes())

@@ -9,8 +9,11 @@ export interface Readiness {
   readonly checks: Readonly<Record<string, string>>;
 }
 
-/** `/livez`: the process answers. `/readyz`: it can do its work now; a part that is degraded is named, without failing. */
-export const healthRoutes = (readiness: () => Promise<Readiness>) =>
+/**
+ * `/livez`: the process answers. `/readyz`: it can do its work now; a part that is degraded is named, without failing. Its
+ * Date is that of the clock by which signatures are checked.
+ */
+export const healthRoutes = (readiness: () => Promise<Readiness>, now: () => number) =>
   new Hono<HttpEnv>()
     .get(
       '/livez',
@@ -20,13 +23,14 @@ export const healthRoutes = (readiness: () => Promise<Readiness>) =>
       '/readyz',
       openToAll(async (c: Context<HttpEnv>) => {
         const { ready, checks } = await readiness();
+        c.header('Date', new Date(now()).toUTCString());
         return c.json({ ok: ready, checks }, ready ? 200 : 503);
       }, 'The platform asks it'),
     );
 
 /** The app on the metrics port: health and the exposition, for the platform and not for the public. */
 export const metricsApp = (ctx: Ctx, readiness: () => Promise<Readiness>, render: (ctx: Ctx) => Promise<string>) =>
-  new Hono<HttpEnv>().route('/', healthRoutes(readiness)).get('/metrics', async (c) => {
+  new Hono<HttpEnv>().route('/', healthRoutes(readiness, ctx.now)).get('/metrics', async (c) => {
     c.header('Content-Type', 'text/plain; version=0.0.4; charset=utf-8');
     return c.body(await render(ctx));
   });

@@ -67,7 +67,10 @@ app.use(async (c, next) => {
 app.route('/', await routes());
 const health = new Hono<HttpEnv>().route(
   '/',
-  healthRoutes(() => Promise.resolve({ ready: true, checks: {} })),
+  healthRoutes(
+    () => Promise.resolve({ ready: true, checks: {} }),
+    () => Date.now(),
+  ),
 );
 const { NOTAFTER_HOST: host, PORT: port, CERT_METRICS_PORT: metricsPort } = ctx.config;
 await listen(app, { host, port, variable: 'PORT', elapsed: ctx.now });

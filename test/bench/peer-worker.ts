@@ -57,7 +57,10 @@ const workWithGraphile = async (): Promise<void> => {
 await (process.argv[2] === 'pg-boss' ? workWithBoss() : workWithGraphile());
 const health = new Hono<HttpEnv>().route(
   '/',
-  healthRoutes(() => Promise.resolve({ ready: true, checks: {} })),
+  healthRoutes(
+    () => Promise.resolve({ ready: true, checks: {} }),
+    () => Date.now(),
+  ),
 );
 const { NOTAFTER_HOST: host, CERT_METRICS_PORT: port } = ctx.config;
 await listen(health, { host, port, variable: 'CERT_METRICS_PORT', elapsed: ctx.now });

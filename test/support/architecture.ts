@@ -31,6 +31,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   metrics: ['lifecycle', 'errors'],
   readiness: ['context', 'db', 'http', 'queues'],
   farewell: ['http'],
+  clock: [],
+  cleanups: ['queues', 'errors'],
   errors: [],
 };
 
