@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { quantile } from '../../support/driver.ts';
 import { waitFor } from '../../support/wait.ts';
 import type { Drive, Scenario, World, WorldRedis } from '../scenario.ts';
-import { untilKnown } from './common.ts';
+import { untilCaughtUp, untilKnown } from './common.ts';
 
 const redisOf = ({ redis }: World): WorldRedis => {
   if (redis === null) throw new Error('the world has no Redis');
@@ -110,37 +110,53 @@ const applyMs = async (world: World, domains: readonly string[], from: number, t
   return rows.map(({ ms }) => ms);
 };
 
-const usualRate = 25;
+// So few that two cores have time left beside all that runs here: whether others are kept waiting is asked, not how much fits.
+const usualRate = 5;
+const phaseMs = 15_000;
+// By turns, so that a slow moment of the machine falls on both.
+const rounds = 4;
 
 const noisyTenant: Scenario = {
   row: null,
   name: 'noisy-tenant',
   title: 'one organisation at ten times its rate, the three others as always',
-  world: { domains: 400 },
+  // What runs by the clock comes every two seconds in the other scenarios, and costs more than so few events.
+  world: { domains: 400, env: { CERT_WORKER_INTERVAL_SECONDS: '30' } },
   run: async (world) => {
     // Domains are given to the four organisations in turn.
     const noisy = world.domains.filter((_, n) => n % 4 === 0);
     const others = world.domains.filter((_, n) => n % 4 !== 0);
     await world.drive({ rate: 3 * usualRate, domains: others, senders: 24 });
     const loud = await world.drive({ rate: usualRate, domains: noisy, senders: 8 });
-    await loud.untilAccepted(4 * usualRate);
-    const phase = async (how: string): Promise<number> => {
+    await loud.untilAccepted(10 * usualRate);
+    const phase = async (): Promise<number[]> => {
       const from = Date.now();
-      await sleep(20_000);
+      await sleep(phaseMs);
       const to = Date.now();
-      await waitFor(async () => (await applyMs(world, others, from, to)).length > 0, { what: 'applications' });
-      await sleep(2000);
-      const p99 = quantile(await applyMs(world, others, from, to), 0.99);
-      world.measured(`ms from receipt to application of the others (p99), ${how}`, p99, 'ms');
-      return p99;
+      await untilCaughtUp(world, to);
+      return applyMs(world, others, from, to);
     };
-    const usual = await phase('all as always');
-    await world.drive({ rate: 9 * usualRate, domains: noisy, senders: 32 });
-    const crowded = await phase('one at ten times');
-    world.measured('times as long for the others', crowded / usual, '');
+    const [usual, crowded]: [number[], number[]] = [[], []];
+    for (let round = 1; round <= rounds; round += 1) {
+      usual.push(...(await phase()));
+      const louder = await world.drive({ rate: 9 * usualRate, domains: noisy, senders: 32 });
+      await louder.untilAccepted(2 * usualRate);
+      crowded.push(...(await phase()));
+      await louder.stop();
+    }
+    for (const [name, q] of [
+      ['p50', 0.5],
+      ['p99', 0.99],
+    ] as const) {
+      const [asAlways, besideNoise] = [quantile(usual, q), quantile(crowded, q)];
+      const what = `ms from receipt to application of the others (${name})`;
+      world.measured(`${what}, all as always`, asAlways, 'ms');
+      world.measured(`${what}, one at ten times`, besideNoise, 'ms');
+      world.measured(`times as long for the others (${name})`, besideNoise / asAlways, '');
+    }
   },
   expect: async (world) => {
-    const times = world.figures.find(({ what }) => what === 'times as long for the others')?.value ?? Number.NaN;
+    const times = world.figures.find(({ what }) => what === 'times as long for the others (p99)')?.value ?? Number.NaN;
     if (!(times < 2)) throw new Error(`one organisation makes the others wait ${times.toFixed(2)} times as long`);
   },
 };
