@@ -53,8 +53,11 @@ const counts: Readonly<Record<string, { readonly kept: string; readonly counted:
   },
   'notifications sent and dead': {
     kept: `select jsonb_build_array(labels), value from counters where name = 'fdt_cert_notifications_total' and labels not like '%failed%'`,
-    counted: `select jsonb_build_array(format('channel="%s",result="%s"', channel, status)), 1 from certificate_notifications
-      where status in ('sent', 'dead') and requeues = 0`,
+    // Only what is dead can be requeued.
+    counted: `select jsonb_build_array(format('channel="%s",result="%s"', channel, result)), times
+      from certificate_notifications cross join lateral (
+        values ('sent', (status = 'sent')::int), ('dead', requeues + (status = 'dead')::int)) as ends(result, times)
+      where times > 0`,
   },
 };
 

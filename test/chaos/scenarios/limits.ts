@@ -28,6 +28,15 @@ const ontoDisk = (folder: string, megabytes: number): (() => void) => {
   return unmount;
 };
 
+/** Takes what a folder on a small disk holds back to the disk below. */
+const offDisk = (folder: string, unmount: () => void): void => {
+  const copy = mkdtempSync(path.join(tmpdir(), 'notafter-disk-'));
+  execFileSync('cp', ['-a', `${folder}/.`, copy]);
+  unmount();
+  execFileSync('cp', ['-a', `${copy}/.`, folder]);
+  rmSync(copy, { recursive: true });
+};
+
 /** Leaves so many bytes free on a disk; gives them back. */
 const fillDisk = (folder: string, leave: number): (() => void) => {
   const { bavail, bsize } = statfsSync(folder);
@@ -60,11 +69,7 @@ const databaseDisk = async (world: World): Promise<void> => {
     await drive.stop();
     await world.untilSettled();
     await server.stop();
-    const copy = mkdtempSync(path.join(tmpdir(), 'notafter-disk-'));
-    execFileSync('cp', ['-a', `${server.dataDir}/.`, copy]);
-    unmount();
-    execFileSync('cp', ['-a', `${copy}/.`, server.dataDir]);
-    rmSync(copy, { recursive: true });
+    offDisk(server.dataDir, unmount);
   } finally {
     if (readdirSync(server.dataDir).length === 0) world.say('the disk is gone');
     await server.start();
@@ -104,7 +109,7 @@ const redisDisk: Scenario = {
       await world.untilSettled();
     } finally {
       await redis.kill9();
-      unmount();
+      offDisk(redis.server.dir, unmount);
       await redis.restart();
     }
   },
