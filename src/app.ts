@@ -59,8 +59,8 @@ const [statementSeconds, eventStatementSeconds] = [30, 8];
 const mostForEvents = 3;
 // Apart from those of events: however much somebody asks of the console, events find a connection.
 const mostForPeople = 6;
-// Many jobs in hand cost little: their groups share transactions, the larger the longer those take.
-const concurrency = { 'cert-events': 64, probes: 16, maintenance: 4 };
+// Many jobs in hand cost little: groups share transactions, the larger the longer those take, and looks mostly wait for servers.
+const concurrency = { 'cert-events': 64, probes: 128, maintenance: 4 };
 /** Looks at a deployment and second looks have their minute: what is due is asked for at least this often. */
 const probeTickSeconds = 15;
 const ariTickSeconds = 60;

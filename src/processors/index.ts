@@ -5,6 +5,7 @@ import type { Handlers } from '../queues/catalog.ts';
 import { applyEvent } from './apply-event.ts';
 import { applyOpened, groupApplier } from './apply-group.ts';
 import { ariRefresh } from './ari-refresh.ts';
+import { atMost } from './at-most.ts';
 import { auditCheckpointer } from './audit-checkpoint.ts';
 import { deliverDue, deliverer, refreshAlerts } from './deliver.ts';
 import { dlqPolicy } from './dlq-policy.ts';
@@ -16,13 +17,24 @@ import { expiryCounter, selfWatch } from './self-watch.ts';
 import { settler } from './settle.ts';
 import type { WorkTools } from './tools.ts';
 
+// Of a sweep's jobs, each with its two hundred domains. What somebody asks for is one domain, and never waits behind them.
+const sweptAtOnce = 16;
+
+const prober = (ctx: Ctx, tools: WorkTools): Handlers['probe-domains'] => {
+  const swept = atMost(sweptAtOnce);
+  return (payload) => {
+    const look = () => probeDomains(ctx, tools.prober, payload);
+    return payload.asked ? look() : swept(look);
+  };
+};
+
 /** The pipe behind the queues: every job, and what runs it. */
 export const handlersFor = (ctx: Ctx, tools: WorkTools): Handlers => ({
   'apply-group': groupApplier(ctx),
   'apply-opened': (payload) => applyOpened(ctx, payload),
   'apply-event': (payload, meta) => applyEvent(ctx, payload, meta),
   'probe-sweep': () => probeSweep(ctx),
-  'probe-domains': (payload) => probeDomains(ctx, tools.prober, payload),
+  'probe-domains': prober(ctx, tools),
   'ari-refresh': () => ariRefresh(ctx, tools.ari),
   'settle-domains': settler(ctx, tools),
   'audit-checkpoint': auditCheckpointer(ctx),

@@ -84,7 +84,8 @@ const addEvents = async (events: JobQueue, jobs: readonly EventJob[], maxRetries
 const addProbes = async (probes: JobQueue, ids: readonly string[], asked: boolean): Promise<void> => {
   // A look that failed is due again by the domain's own clock, so that the failed job is only a trace.
   const opts = { removeOnComplete: keepDone, removeOnFail: { count: 1000 }, stackTraceLimit: 0 };
-  await probes.add('probe-domains', { ids, asked }, opts);
+  // Somebody waits for what was asked: it goes before all that a sweep has queued.
+  await probes.add('probe-domains', { ids, asked }, { ...opts, lifo: asked });
 };
 
 // A clock asks for the same work, so that a kick leaves nothing behind.

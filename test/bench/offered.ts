@@ -1,11 +1,13 @@
+import type { Infrastructure } from './infrastructure.ts';
 import { applyLatency, assertAllStored, assertApplied, untilApplied } from './ledger.ts';
 import { openLoop } from './load.ts';
 import { type Case, connections, warmUpSeconds } from './run.ts';
 import { cpuPerEvent, startSubject } from './servers.ts';
-import { percentile, watchMemory } from './stats.ts';
+import { type Measure, percentile, watchMemory } from './stats.ts';
 import { signedRequests } from './workload.ts';
 
 const rate = 1500;
+const part = 'offered 1,500/s';
 const shortest = 20;
 
 interface Buckets {
@@ -32,10 +34,31 @@ const quantile = (before: Buckets, { upTo, counts }: Buckets, q: number): number
   return 1000 * (low + ((high - low) * (rank - below)) / Math.max(1, within - below));
 };
 
+/** What the machine and the clients alone make of the rate: a server that checks signatures and does nothing else. */
+const floor = async (infrastructure: Infrastructure, seconds: number): Promise<Measure> => {
+  const subject = 'verify-only';
+  const running = await startSubject(subject, infrastructure, { worker: false });
+  try {
+    const target = { port: running.api.port, connections, expect: 202 };
+    await openLoop({ ...target, next: signedRequests('warm', 5000) }, rate, warmUpSeconds);
+    const before = running.cpu();
+    const load = await openLoop({ ...target, next: signedRequests('load', rate * seconds) }, rate, seconds);
+    const { latencies } = load;
+    const values = {
+      'events/s': load.good / load.seconds,
+      'p50 ms': percentile(latencies, 0.5),
+      'p99 ms': percentile(latencies, 0.99),
+    };
+    return { part, subject, values: { ...values, ...cpuPerEvent(before, running.cpu(), load.good) } };
+  } finally {
+    await running.stop();
+  }
+};
+
 /** A steady 1,500 events a second: how long an answer takes, and how long until an accepted event is applied. */
 export const offered: Case = async (infrastructure, { seconds: asked, profiles }) => {
   const seconds = Math.max(shortest, asked);
-  const measures = [];
+  const measures = [await floor(infrastructure, seconds)];
   for (const subject of ['notafter, Redis', 'notafter, PostgreSQL only'] as const) {
     const running = await startSubject(subject, infrastructure, { worker: true, profiles });
     try {
@@ -62,7 +85,7 @@ export const offered: Case = async (infrastructure, { seconds: asked, profiles }
         ...(await applyLatency(sql, 'load')),
         'histogram p99 ms': quantile(bucketsBefore, await readBuckets(metricsPort), 0.99),
       };
-      measures.push({ part: 'offered 1,500/s', subject, values: { ...values, ...cpu, ...most } });
+      measures.push({ part, subject, values: { ...values, ...cpu, ...most } });
     } finally {
       await running.stop();
     }

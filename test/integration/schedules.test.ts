@@ -1,26 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { catalog } from '../../src/queues/catalog.ts';
 import { openQueues } from '../../src/queues/open.ts';
-import { prepareQueueSchema } from '../../src/queues/queue-schema.ts';
-import { postgresStore, redisStore, type JobQueue, type Store } from '../../src/queues/store.ts';
-import { createTestDatabase } from '../support/postgres.ts';
-import { startRedis } from '../support/redis.ts';
+import type { JobQueue, Store } from '../../src/queues/store.ts';
+import { stores } from '../support/stores.ts';
 
-const ignore = (): void => undefined;
 const name = 'settle-domains';
 const every = catalog.maintenance[name].everyMs;
-
-const stores: Readonly<Record<string, () => Promise<{ store: Store; close: () => Promise<unknown> }>>> = {
-  redis: async () => {
-    const server = await startRedis();
-    return { store: redisStore(server.url, '{notafter}', ignore), close: () => server.stop() };
-  },
-  postgres: async () => {
-    const database = await createTestDatabase();
-    await prepareQueueSchema(database.url);
-    return { store: postgresStore(database.url, 2, ignore), close: () => database.drop() };
-  },
-};
 
 describe.each(Object.entries(stores))('schedules in %s', (_, open) => {
   let store: Store;
