@@ -54,19 +54,29 @@ const flowOf = (
     else from.resume();
     if (fault && !stopped && held === 0) onFault();
   };
+  // One timer for all: those of their own would not keep to the order of what they pass.
+  const queue: { at: number; size: number; pass: () => void }[] = [];
+  const passDue = (): void => {
+    const now = performance.now();
+    for (let next = queue[0]; next !== undefined && next.at <= now; next = queue[0]) {
+      queue.shift();
+      held -= next.size;
+      next.pass();
+    }
+    const [first] = queue;
+    if (first !== undefined) setTimeout(passDue, first.at - now);
+    settle();
+  };
   const later = (size: number, pass: () => void): void => {
     const now = performance.now();
     freeAt = Math.max(freeAt, now + rule().delayMs());
-    if (freeAt <= now) {
+    if (freeAt <= now && queue.length === 0) {
       pass();
       return;
     }
     held += size;
-    setTimeout(() => {
-      held -= size;
-      pass();
-      settle();
-    }, freeAt - now);
+    queue.push({ at: freeAt, size, pass });
+    if (queue.length === 1) setTimeout(passDue, freeAt - now);
   };
   from.on('data', (chunk: Buffer) => {
     const rest = see(chunk);

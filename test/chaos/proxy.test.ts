@@ -99,6 +99,20 @@ describe('a fault proxy', () => {
     await says(peer, 'fast');
   });
 
+  it('keeps to the order of what it delays', async () => {
+    const peer = await answered();
+    proxy.slow(20, 20);
+    const numbers = Array.from({ length: 2000 }, (_, n) => `${n};`);
+    for (const [n, number] of numbers.entries()) {
+      peer.socket.write(number);
+      if (n % 5 === 0) await new Promise(setImmediate);
+    }
+    const echoed = (): string => peer.text().replace('<hello>', '').replaceAll(/[<>]/g, '');
+    await waitFor(() => echoed().length >= numbers.join('').length, { what: 'all of it' });
+    expect(echoed()).toBe(numbers.join(''));
+    proxy.heal();
+  });
+
   it('refuses, resets what is open, and is there again', async () => {
     const peer = await answered();
     proxy.refuse();
