@@ -13,8 +13,16 @@ export interface Verdict {
   readonly seconds: number;
 }
 
-// A wait that ended without what was waited for is what a busy machine gives as well: it has to happen twice.
+// What a busy machine gives as well: a wait that ended without what was waited for, and a set-up that did not come about.
 const patience = /timed out|waited \d+ ms for/;
+const isDoubtful = (outcome: Outcome): boolean =>
+  outcome.kind === 'red' ? patience.test(outcome.message) : outcome.kind !== 'green';
+
+/** Runs a suite; what a busy machine may be the cause of has to happen twice. */
+const runSurely = async (dir: string, suite: Mutant['suite']): Promise<Outcome> => {
+  const first = await runSuite(dir, suite);
+  return isDoubtful(first) ? runSuite(dir, suite) : first;
+};
 
 /** Runs a suite with a mutant in its tree, and mends the tree. */
 const withMutant = async ({ dir }: Tree, mutant: Mutant): Promise<Outcome> => {
@@ -22,8 +30,7 @@ const withMutant = async ({ dir }: Tree, mutant: Mutant): Promise<Outcome> => {
   const sound = readFileSync(file, 'utf8');
   try {
     writeFileSync(file, mutated(sound, mutant));
-    const first = await runSuite(dir, mutant.suite);
-    return first.kind === 'red' && patience.test(first.message) ? await runSuite(dir, mutant.suite) : first;
+    return await runSurely(dir, mutant.suite);
   } finally {
     writeFileSync(file, sound);
   }
@@ -44,8 +51,7 @@ const judge = (mutant: Mutant, sound: Outcome, spoilt: Outcome): Omit<Verdict, '
 const checkSuite = async (tree: Tree, group: readonly Mutant[], tell: (verdict: Verdict) => void): Promise<void> => {
   const [first] = group;
   if (first === undefined) return;
-  let sound = await runSuite(tree.dir, first.suite);
-  if (sound.kind === 'red' && patience.test(sound.message)) sound = await runSuite(tree.dir, first.suite);
+  const sound = await runSurely(tree.dir, first.suite);
   for (const mutant of group) {
     const started = performance.now();
     const spoilt = sound.kind === 'green' ? await withMutant(tree, mutant) : sound;
