@@ -106,7 +106,10 @@ const openClock = (db: Db, metrics: Metrics, log: Logger): Promise<SharedClock> 
       everyMs: clockTickMs,
       onFollowed: (skewMs) => metrics.clockSkew.set(skewMs / 1000),
       onSkew: (skewMs) =>
-        log.warn({ seconds: Math.round(skewMs / 1000) }, "this host's clock is ahead of the database's, which is used"),
+        log.warn(
+          { secondsAhead: Math.round(skewMs / 1000) },
+          "this host's clock against the database's, which is used",
+        ),
       onError: (error) => log.debug({ why: messageOf(error) }, 'the time was not asked for'),
     },
   );

@@ -89,4 +89,12 @@ export const queueMutants: readonly Mutant[] = [
       only: 'is applied also when the registration of its domain did not live to say so',
     },
   },
+  {
+    name: 'own-clock',
+    fault: 'a process goes by the clock of its host',
+    file: 'src/app.ts',
+    find: 'now: clock.now,',
+    replace: 'now: () => Date.now(),',
+    suite: { file: 'test/faults/clock.test.ts' },
+  },
 ];

@@ -35,14 +35,22 @@ describe('the mutants', () => {
   it('make a table that says which were not caught', () => {
     const [one, two] = mutants;
     if (one === undefined || two === undefined) throw new Error('there are too few');
-    const table = tableOf(
+    const names = [one.name, two.name, 'never-checked'];
+    const first = tableOf(
       [
         { mutant: one, kind: 'caught', test: 'a | b', seconds: 1 },
         { mutant: two, kind: 'survived', test: '', seconds: 1 },
       ],
-      'about',
+      { names, commit: 'c0ffee1', before: '| gone | fault | file | test | c0ffee0 |' },
     );
-    expect(table).toContain('a \\| b |');
-    expect(table).toMatch(new RegExp(`${two.name}.*\\*\\*survived\\*\\*`));
+    expect(first).toContain('a \\| b | c0ffee1 |');
+    expect(first).toMatch(new RegExp(`${two.name}.*\\*\\*survived\\*\\*`));
+    expect(first).not.toContain('gone');
+    expect(first).toContain('1 of 3 are caught.');
+    const again = [{ mutant: two, kind: 'caught', test: 'c', seconds: 1 }] as const;
+    const second = tableOf(again, { names, commit: 'c0ffee2', before: first });
+    expect(second).toContain('a \\| b | c0ffee1 |');
+    expect(second).toMatch(new RegExp(`${two.name}.*: c \\| c0ffee2 \\|`));
+    expect(second).toContain('2 of 3 are caught.');
   });
 });

@@ -1,7 +1,7 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { requireBinary } from '../../support/binaries.ts';
+import { clockFrom } from '../../support/faketime.ts';
 import { freePort } from '../../support/ports.ts';
 import { waitFor } from '../../support/wait.ts';
 import type { Replica, Scenario, World } from '../scenario.ts';
@@ -58,31 +58,13 @@ const frozen: Scenario = {
   },
 };
 
-const fakeLibrary = (): string => {
-  requireBinary('faketime');
-  const folders = ['/usr/lib', ...readdirSync('/usr/lib').map((name) => path.join('/usr/lib', name))];
-  const file = folders
-    .map((folder) => path.join(folder, 'faketime', 'libfaketime.so.1'))
-    .find((one) => existsSync(one));
-  if (file === undefined) throw new Error('libfaketime is not installed; run: apt-get install -y faketime');
-  return file;
-};
-
 /** Starts a process whose clock is what a file says, and gives the way to set it: seconds ahead of the true time. */
 const withClock = async (world: World, replica: Replica, ahead: number): Promise<(ahead: number) => void> => {
   const file = path.join(replica.app().dataDir, 'clock');
   const set = (seconds: number): void => writeFileSync(file, `${seconds < 0 ? '' : '+'}${seconds}s\n`);
   set(ahead);
   await replica.kill9();
-  const env = {
-    LD_PRELOAD: fakeLibrary(),
-    FAKETIME_TIMESTAMP_FILE: file,
-    FAKETIME_NO_CACHE: '1',
-    // Timers and the event loop go by the monotonic clock, which nobody sets.
-    DONT_FAKE_MONOTONIC: '1',
-    FAKETIME_DONT_FAKE_MONOTONIC: '1',
-  };
-  await replica.start({ env });
+  await replica.start({ env: clockFrom(file) });
   world.say(`the clock of a ${replica.role} process is ${ahead} s ahead`);
   return set;
 };
