@@ -123,11 +123,15 @@ const takeBack = async (tx: Tx, seqs: readonly number[], now: number): Promise<v
     where alerting and id in (select l.domain_id from ${lost} l)`;
 };
 
-/** A channel that was told late, by a requeue, is told of the end as well. */
+/** A channel that was told late, by a requeue, is told of the end as well; not one that is just about to be told of an end. */
 const remember = (tx: Tx, seqs: readonly number[]) => tx`
   update certificate_alerts a set channels = array(select unnest(a.channels) union select unnest(u.channels))
-  from (select alert_key, array_agg(channel) as channels from certificate_notifications
-    where seq = any(${[...seqs]}::int8[]) and kind = 'alert' and action = 'fire' group by alert_key) u
+  from (select n.alert_key, array_agg(n.channel) as channels from certificate_notifications n
+    where n.seq = any(${[...seqs]}::int8[]) and n.kind = 'alert' and n.action = 'fire'
+      and not exists (
+        select 1 from certificate_notifications o
+        where o.channel = n.channel and o.alert_key = n.alert_key and o.action = 'resolve' and o.status in ('pending', 'failed'))
+    group by n.alert_key) u
   where a.key = u.alert_key`;
 
 /** Where an alert was over before a requeued notice of it arrived, the channel is told so, once. */

@@ -29,13 +29,15 @@ class Told implements Channel {
   readonly sent: string[] = [];
   readonly refreshed: string[] = [];
   answer: Delivery = { kind: 'sent', status: 200, snippet: null };
+  /** What happens while the notice of this number is on its way. */
+  meanwhile: (sent: number) => Promise<unknown> = () => sleep(1);
   readonly name: string;
   constructor(name: string) {
     this.name = name;
   }
   readonly send = async ({ domain, action }: Notice): Promise<Delivery> => {
     this.sent.push(`${action} ${String(domain)}`);
-    await sleep(1);
+    await this.meanwhile(this.sent.length);
     return this.answer;
   };
   readonly refresh = async (firing: readonly FiringAlert[]): Promise<Delivery> => {
@@ -237,6 +239,37 @@ describe('delivering', () => {
     await deliver('pager');
     expect(pager.sent).toEqual(['fire a.example', 'fire a.example', 'resolve a.example']);
     expect(await statuses('pager')).toEqual(['sent', 'sent', 'sent']);
+  });
+
+  it('has a channel count as not told whose late notices are followed by an end, though the alert fires anew', async () => {
+    const last = (type: string) =>
+      api.db
+        .sql`update custom_domains set cert_last_event_type = ${type}, look_due_at = to_timestamp(${start} / 1000.0)`;
+    pager.answer = refused;
+    await expiring('a.example');
+    await deliver('pager');
+    later(1800 * second);
+    await settlePass();
+    await deliver('pager');
+    await last('renewal_succeeded');
+    await settlePass();
+    pager.answer = { kind: 'sent', status: 200, snippet: null };
+    pager.sent.length = 0;
+    await api.call('POST', '/v1/admin/notifications/requeue', { role: 'operator', body: {} });
+    pager.meanwhile = async (sent) => {
+      if (sent !== 2) return;
+      await last('certificate_expiring');
+      await settlePass();
+    };
+    await deliver('pager');
+    await deliver('pager');
+    expect(pager.sent).toEqual(['fire a.example', 'fire a.example', 'resolve a.example']);
+    const [alert] = await alertsNow();
+    expect(alert?.channels).not.toContain('pager');
+    later(1800 * second);
+    await settlePass();
+    await deliver('pager');
+    expect(pager.sent.at(-1)).toBe('fire a.example');
   });
 
   it('waits with what follows while an earlier notice of the alert is not delivered', async () => {
