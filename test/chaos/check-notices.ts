@@ -10,6 +10,7 @@ interface NoticeRow {
   readonly alertKey: string;
   readonly cycle: string;
   readonly status: string;
+  readonly requeues: number;
   /** Epoch ms. */
   readonly at: number;
 }
@@ -27,7 +28,7 @@ export interface Cooldowns {
 
 const outbox = (sql: Sql): Promise<NoticeRow[]> =>
   sql<NoticeRow[]>`
-    select seq::float8 as seq, id, kind, action, channel, alert_key as "alertKey", cycle, status,
+    select seq::float8 as seq, id, kind, action, channel, alert_key as "alertKey", cycle, status, requeues,
       (extract(epoch from created_at) * 1000)::float8 as at
     from certificate_notifications order by seq`;
 
@@ -55,9 +56,9 @@ const split = (receiver: CountingReceiver): Flaw[] =>
     .filter(([, ids]) => ids.size > 1)
     .map(([subject, ids]) => ({ flaw: 'one thing said under several ids', subject, ids: [...ids] }));
 
-/** Said again although it had been said a short while ago. */
+/** Said again although it had been said a short while ago. What was given up holds nothing back, also when it is requeued later. */
 const repeated = (rows: readonly NoticeRow[], cooldowns: Cooldowns): Flaw[] => {
-  const fires = rows.filter(({ action, status }) => action === 'fire' && status !== 'dead');
+  const fires = rows.filter(({ action, status, requeues }) => action === 'fire' && status !== 'dead' && requeues === 0);
   const streams = Map.groupBy(fires, ({ kind, channel, alertKey, cycle }) =>
     JSON.stringify([kind, channel, alertKey, cycle]),
   );
