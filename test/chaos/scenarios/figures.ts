@@ -33,7 +33,10 @@ const totalLoss = (pending: number): Scenario => ({
     for (const worker of world.workers) await worker.kill9();
     await fillLedger(world, pending);
     for (const worker of world.workers) await worker.start({ ready: false });
-    await untilKnown(world, Date.now(), 600_000);
+    await waitFor(async () => (await world.sql`select 1 from noted_applications limit 1`).length > 0, {
+      timeoutMs: 120_000,
+      what: 'the first of them to be applied',
+    });
     const [row] = await world.sql<{ n: number }[]>`
       select count(*)::int as n from certificate_lifecycle_events where status = 'pending'`;
     world.measured('events pending at the time of FLUSHALL', row?.n ?? 0, '');
