@@ -12,6 +12,8 @@ const redisOf = ({ redis }: World): WorldRedis => {
 /** Writes events into the ledger as if they had been accepted while nothing was applied. */
 const fillLedger = (world: World, count: number): Promise<unknown> =>
   world.sql.unsafe(`
+    insert into cert_sources (source, cluster_id, events_total, last_seen_at) values ('certbot', 'eu', ${count}, now())
+      on conflict (source, cluster_id) do update set events_total = cert_sources.events_total + excluded.events_total;
     insert into certificate_lifecycle_events (id, source, cluster_id, source_event_id, org_id, domain_id, domain, event_type,
       occurred_at, certificate_ref, not_after, renewal_due_at, group_id, content_hash, created_at, updated_at, payload_json)
     select (lpad(to_hex((extract(epoch from now()) * 1000)::bigint - ${count} + g), 12, '0') || '-7000-8000-' || lpad(to_hex(g), 12, '0'))::uuid,
