@@ -104,6 +104,10 @@ const connectionCodes = new Set([
   'EAI_AGAIN',
   'EHOSTUNREACH',
   'ENOENT',
+  // This process or machine may open no more for now.
+  'EMFILE',
+  'ENFILE',
+  'EADDRNOTAVAIL',
 ]);
 // 08 connection, 25006 read-only, 25P03 idle in a transaction, 40 rollback (deadlock, serialization), 53 resources, 55P03 lock, 57 intervention, 58 system.
 const passingStates = /^(?:08|25006|25P03|40|53|55P03|57|58)/;
