@@ -17,7 +17,7 @@ import { expiryCounter, selfWatch } from './self-watch.ts';
 import { settler } from './settle.ts';
 import type { WorkTools } from './tools.ts';
 
-// Of a sweep's jobs, each with its two hundred domains. What somebody asks for is one domain, and never waits behind them.
+// Of a sweep's jobs, each with its two hundred domains. What somebody asks for is one domain, and does not wait for them.
 const sweptAtOnce = 16;
 
 const prober = (ctx: Ctx, tools: WorkTools): Handlers['probe-domains'] => {

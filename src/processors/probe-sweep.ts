@@ -7,8 +7,8 @@ import { onDatabase } from './on-database.ts';
 const jobSize = 200;
 /** Jobs whose domains are claimed by one statement. */
 const jobsAtOnce = 5;
-/** Jobs that may wait before a sweep leaves the rest to the next one: 20,000 domains, a minute's work of one worker. */
-const mostWaiting = 100;
+/** Jobs that may be unfinished before a sweep leaves the rest to the next one: 20,000 domains; fewer than one worker takes in hand. */
+const mostUnfinished = 100;
 /** Longer than a full queue takes to be worked off: a job that is not back by then is lost. */
 const leaseMs = 10 * 60_000;
 
@@ -21,7 +21,7 @@ export const probeSweep = async (ctx: Ctx): Promise<Outcome> => {
   const started = ctx.elapsed();
   let domains = 0;
   if (ctx.config.CERT_PROBE_FALLBACK_ENABLED) {
-    const room = mostWaiting - (await ctx.queues.waitingProbes());
+    const room = mostUnfinished - (await ctx.queues.unfinishedProbes());
     for (let jobs = 0; jobs < room; jobs += jobsAtOnce) {
       const limit = jobSize * Math.min(jobsAtOnce, room - jobs);
       const ids = await onDatabase(() => claimDue(ctx.db, { now: ctx.now(), leaseMs, limit }));

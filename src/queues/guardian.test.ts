@@ -49,7 +49,7 @@ const guardOver = (elapsed: () => number, scene: Scene = {}): Guarded => {
     enqueueGroup: unused,
     enqueueEvents: unused,
     enqueueProbes: unused,
-    waitingProbes: unused,
+    unfinishedProbes: unused,
     kickSettle: unused,
     kickDelivery: unused,
     kickReplay: unused,

@@ -144,7 +144,10 @@ export const openQueues = (store: Store, maxRetries: number, intervals: Interval
     enqueueOpened: async (groupId, generation, ids) => addOpened(await at('cert-events'), groupId, generation, ids),
     enqueueEvents: async (jobs) => addEvents(await at('cert-events'), jobs, maxRetries),
     enqueueProbes: async (ids, asked) => addProbes(await at('probes'), ids, asked),
-    waitingProbes: async () => (await (await at('probes')).getJobCounts('waiting'))['waiting'] ?? 0,
+    unfinishedProbes: async () => {
+      const counts = await (await at('probes')).getJobCounts('waiting', 'active');
+      return (counts['waiting'] ?? 0) + (counts['active'] ?? 0);
+    },
     kickSettle: () => settle.ask(['settle']),
     kickReplay: () => replay.ask(['replay']),
     kickDelivery: (channels) => delivery.ask(channels),

@@ -33,8 +33,8 @@ export interface Queues {
   readonly enqueueOpened: (groupId: string, generation: number, eventIds: readonly string[]) => Promise<void>;
   /** One job for these domains; `asked` when an operator wants to know now. */
   readonly enqueueProbes: (domainIds: readonly string[], asked: boolean) => Promise<void>;
-  /** Jobs of probes that no worker has begun. */
-  readonly waitingProbes: () => Promise<number>;
+  /** Jobs of probes that wait or are in hand. */
+  readonly unfinishedProbes: () => Promise<number>;
   /** Has the settle pass made soon; never throws, and many calls make one job. */
   readonly kickSettle: () => void;
   /** Has these channels' notifications delivered soon; never throws. */

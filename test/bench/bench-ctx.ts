@@ -16,7 +16,7 @@ const noQueues: Queues = {
   enqueueEvents: unused,
   enqueueOpened: unused,
   enqueueProbes: unused,
-  waitingProbes: unused,
+  unfinishedProbes: unused,
   kickSettle: unused,
   kickReplay: unused,
   kickDelivery: unused,

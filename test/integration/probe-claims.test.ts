@@ -99,7 +99,7 @@ describe('the sweep', () => {
 
   it('hands out nothing while the workers have enough', async () => {
     await seed(3);
-    const busy = Object.assign(Object.create(api.queues) as typeof api.queues, { waitingProbes: async () => 100 }); // all else as it is
+    const busy = Object.assign(Object.create(api.queues) as typeof api.queues, { unfinishedProbes: async () => 100 }); // all else as it is
     expect(await probeSweep({ ...api.ctx, queues: busy })).toMatchObject({ note: { domains: 0 } });
     expect(await claim()).toHaveLength(3);
   });

@@ -16,6 +16,7 @@ describe.each(Object.entries(stores))('looks in %s', (_, open) => {
     await queues.enqueueProbes(['swept first'], false);
     await queues.enqueueProbes(['swept second'], false);
     await queues.enqueueProbes(['asked'], true);
+    expect(await queues.unfinishedProbes()).toBe(3);
     const waiting = await queue.getJobs(['waiting'], 0, -1, true);
     expect(waiting.map(({ data }) => data)).toEqual([
       { ids: ['asked'], asked: true },

@@ -128,7 +128,7 @@ export class MemoryQueues implements Queues {
   enqueueProbes(): Promise<void> {
     return Promise.resolve();
   }
-  waitingProbes(): Promise<number> {
+  unfinishedProbes(): Promise<number> {
     return Promise.resolve(0);
   }
   kickSettle(): undefined {

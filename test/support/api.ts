@@ -43,7 +43,7 @@ export class RecordingQueues implements Queues {
   enqueueProbes(ids: readonly string[], asked: boolean): Promise<void> {
     return this.answer(() => void this.probes.push({ ids, asked }));
   }
-  waitingProbes(): Promise<number> {
+  unfinishedProbes(): Promise<number> {
     return this.answer(() => 0);
   }
   kickSettle(): void {
