@@ -98,6 +98,15 @@ const expiring = async (...names: string[]): Promise<void> => {
 const settlePass = () => settler(api.ctx, tools)();
 const deliver = (channel: string) => deliverer(api.ctx, tools)({ channel });
 const later = (ms: number): void => api.setNow(api.ctx.now() + ms);
+/** Has an alert fire, and be told to the pager again after the cooldown, which takes neither notice. */
+const refusedTwice = async (): Promise<void> => {
+  pager.answer = refused;
+  await expiring('a.example');
+  await deliver('pager');
+  later(1800 * second);
+  await settlePass();
+  await deliver('pager');
+};
 const alertsNow = () =>
   api.db.sql<{ count: number; channels: string[] }[]>`
     select alert_count as count, channels from certificate_alerts order by key`;
@@ -222,12 +231,7 @@ describe('delivering', () => {
   });
 
   it('tells the end, once, to a channel that heard of an alert by a requeue when it was over already', async () => {
-    pager.answer = refused;
-    await expiring('a.example');
-    await deliver('pager');
-    later(1800 * second);
-    await settlePass();
-    await deliver('pager');
+    await refusedTwice();
     await api.db
       .sql`update custom_domains set cert_last_event_type = 'renewal_succeeded', look_due_at = to_timestamp(${start} / 1000.0)`;
     await settlePass();
@@ -245,12 +249,7 @@ describe('delivering', () => {
     const last = (type: string) =>
       api.db
         .sql`update custom_domains set cert_last_event_type = ${type}, look_due_at = to_timestamp(${start} / 1000.0)`;
-    pager.answer = refused;
-    await expiring('a.example');
-    await deliver('pager');
-    later(1800 * second);
-    await settlePass();
-    await deliver('pager');
+    await refusedTwice();
     await last('renewal_succeeded');
     await settlePass();
     pager.answer = { kind: 'sent', status: 200, snippet: null };
