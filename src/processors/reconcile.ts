@@ -18,6 +18,8 @@ const graceMs = 10_000;
 // A dead letter may have been given up by a process that died before it could show it, and no other was there.
 const firstLookBackMs = 86_400_000;
 const jobsAtOnce = 1000;
+// From here on a job of its own costs less than moving a group's events to one that is shared.
+const largeGroup = 50;
 // A walk over a long backlog is made in parts, so that it takes no more than a share of the database and of the time in which
 // a store that has lost everything waits for its turn.
 const calmWalkMs = 2000;
@@ -27,17 +29,48 @@ const roundEveryMs = 60_000;
 const chunks = <T>(items: readonly T[], size: number): T[][] =>
   Array.from({ length: Math.ceil(items.length / size) }, (_, index) => items.slice(index * size, (index + 1) * size));
 
-const requeueGroups = async (ctx: Ctx, page: readonly Unfinished[]): Promise<number> => {
-  const carried = await ctx.queues.carried([...new Set(page.map(({ group_id }) => group_id))]);
-  const orphans = page.filter(({ group_id }) => !carried.has(group_id)).map(({ id }) => id);
-  // failpoint: reconcile.groups-read
+interface Walk {
+  readonly doubtful: boolean;
+  /** Groups that this walk has queued again under their own ids. */
+  readonly whole: Set<string>;
+  readonly before: number;
+  /** Where it begins, and when it has to pause, by `elapsed`. */
+  readonly after: string;
+  readonly until: number;
+}
+
+const moveToNewGroups = async (ctx: Ctx, orphans: readonly string[]): Promise<void> => {
   for (const ids of chunks(orphans, ctx.config.CERT_EVENT_BATCH_SIZE)) {
     const groupId = uuidv7();
     const moved = await regroup(ctx.db, ids, groupId);
     // failpoint: reconcile.regrouped
     if (moved.length > 0) await ctx.queues.enqueueGroup(groupId, moved);
   }
-  return orphans.length;
+};
+
+/**
+ * Queues events again whose group's job is gone. A store that keeps the job of a group as done takes none of that id, so they
+ * move to new groups; but after the store has lost everything, which is when there are many, large groups go as they are.
+ */
+const requeueGroups = async (ctx: Ctx, page: readonly Unfinished[], { doubtful, whole }: Walk): Promise<number> => {
+  const groups = Map.groupBy(page, ({ group_id }) => group_id);
+  const carried = await ctx.queues.carried([...groups.keys()]);
+  // failpoint: reconcile.groups-read
+  const moving: string[] = [];
+  let requeued = 0;
+  for (const [groupId, events] of groups) {
+    const ids = events.map(({ id }) => id);
+    // The page before had the first of this group, and its job has only those.
+    const isRest = whole.has(groupId);
+    if (carried.has(groupId) && !isRest) continue;
+    requeued += ids.length;
+    if (doubtful && !isRest && ids.length >= largeGroup) {
+      await ctx.queues.enqueueGroup(groupId, ids);
+      whole.add(groupId);
+    } else moving.push(...ids);
+  }
+  await moveToNewGroups(ctx, moving);
+  return requeued;
 };
 
 /** An event leaves its group by a failed try or a replay. */
@@ -69,19 +102,12 @@ const requeueSingles = async (ctx: Ctx, page: readonly Unfinished[], dead: boole
   return orphans.length;
 };
 
-interface Walk {
-  readonly before: number;
-  /** Where it begins, and when it has to pause, by `elapsed`. */
-  readonly after: string;
-  readonly until: number;
-}
-
 /** Queues pending events again that nothing carries; `after` is where the next walk goes on, the start once it came to the end. */
 const requeuePending = async (ctx: Ctx, walk: Walk): Promise<{ requeued: number; after: string }> => {
   let requeued = 0;
   for await (const { last, events } of unfinished(ctx.db, 'pending', { from: 0, before: walk.before }, walk.after)) {
     const [grouped, single] = [events.filter(isGrouped), events.filter((event) => !isGrouped(event))];
-    if (grouped.length > 0) requeued += await requeueGroups(ctx, grouped);
+    if (grouped.length > 0) requeued += await requeueGroups(ctx, grouped, walk);
     if (single.length > 0) requeued += await requeueSingles(ctx, single, false);
     if (ctx.elapsed() > walk.until) return { requeued, after: last };
   }
@@ -154,7 +180,7 @@ export const reconciler = (ctx: Ctx): ((doubtful: boolean) => Promise<Reconciled
       const before = doubtful ? started + 60_000 : started - graceMs;
       let requeued = await reopenLeft(ctx, started - graceMs);
       const [after, until] = doubtful ? [fromTheStart, Number.POSITIVE_INFINITY] : [resumeAfter, begun + calmWalkMs];
-      const walked = await requeuePending(ctx, { before, after, until });
+      const walked = await requeuePending(ctx, { doubtful, whole: new Set(), before, after, until });
       requeued += walked.requeued;
       resumeAfter = walked.after;
       const all = doubtful || (await someUnshown(ctx, before));

@@ -71,6 +71,14 @@ export const queueMutants: readonly Mutant[] = [
     suite: { file: 'src/queues/group-commit.test.ts', only: 'lets nobody wait longer than its patience' },
   },
   {
+    name: 'cut-groups',
+    fault: 'of a group that the store has lost only the part on one page is queued again',
+    file: 'src/processors/reconcile.ts',
+    find: 'const isRest = whole.has(groupId);',
+    replace: 'const isRest = false;',
+    suite: { file: 'test/integration/reconcile.test.ts', only: 'large groups that a store has lost' },
+  },
+  {
     name: 'dead-letters-unshown',
     fault: 'dead letters that the queue has forgotten are not shown again',
     file: 'src/processors/reconcile.ts',
