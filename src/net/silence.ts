@@ -60,11 +60,14 @@ const debt = (begins: boolean) => {
 export const endingWhenSilent = <T extends Socket>(socket: T, silentMs: number, begins = true): T => {
   const owed = debt(begins);
   let timer: NodeJS.Timeout | undefined;
+  // Every answer sets the timer anew, and an error costs more to make than that.
+  const end = (): void => {
+    socket.destroy(faultOf('ETIMEDOUT', `PostgreSQL owes an answer and was silent for ${silentMs / 1000} s`));
+  };
   const watch = (): void => {
     clearTimeout(timer);
     if (!owed.isOpen()) return;
-    const fault = faultOf('ETIMEDOUT', `PostgreSQL owes an answer and was silent for ${silentMs / 1000} s`);
-    timer = setTimeout(() => socket.destroy(fault), silentMs);
+    timer = setTimeout(end, silentMs);
   };
   const write = socket.write.bind(socket);
   const watched = (...args: Parameters<typeof write>): boolean => {
