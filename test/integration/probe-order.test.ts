@@ -24,4 +24,29 @@ describe.each(Object.entries(stores))('looks in %s', (_, open) => {
       { ids: ['swept second'], asked: false },
     ]);
   });
+
+  it('that a worker has in hand count as unfinished like those that wait', async () => {
+    const { store, close } = await open();
+    const queues = openQueues(store, 3);
+    const [taken, done] = [Promise.withResolvers<unknown>(), Promise.withResolvers<unknown>()];
+    const worker = store.worker(
+      'probes',
+      async () => {
+        taken.resolve(null);
+        await done.promise;
+      },
+      { concurrency: 1 },
+    );
+    onTestFinished(async () => {
+      done.resolve(null);
+      await worker.close();
+      await queues.close();
+      await store.close();
+      await close();
+    });
+    await queues.enqueueProbes(['in hand'], false);
+    await taken.promise;
+    await queues.enqueueProbes(['waits'], false);
+    expect(await queues.unfinishedProbes()).toBe(2);
+  });
 });
