@@ -81,14 +81,27 @@ export const loadForApply = async (tx: Tx, scope: ApplyScope): Promise<Loaded> =
   return { domains: domains.map(lockedDomain), events, incidents };
 };
 
-// How far back a success that says all is looked for among the domain's rows, and by how much an event's own time may be
-// ahead of its receipt, of which the id tells: five minutes by the contract, as much again for clocks that differ.
-const looksBack = 500;
+// How far back a success that says all is looked for among the domain's rows: most often it is among the last few.
+const [looksBackFirst, looksBack] = [40, 500];
+// By how much an event's own time may be ahead of its receipt, of which the id tells: five minutes by the contract, as much
+// again for clocks that differ.
 const aheadMs = 600_000;
 
+/** The last success that says all and came before the late events of `l`, among so many of the domain's latest rows. */
+const lastSuccess = (tx: Tx, rows: number) => tx`
+  select r.id, r.occurred_at
+  from (
+    select n.id, n.occurred_at, n.status, n.domain_id, n.event_type, n.certificate_ref, n.not_after, n.renewal_due_at
+    from certificate_lifecycle_events n where n.domain = l.domain and n.id <= l.last_id order by n.id desc limit ${rows}
+  ) r
+  where r.status = 'applied' and r.domain_id = l.id and r.event_type in ('issuance_succeeded', 'renewal_succeeded')
+    and r.certificate_ref is not null and r.not_after is not null and r.renewal_due_at is not null
+    and (r.occurred_at, r.id) < (to_timestamp(l.first_at / 1000), l.first_id)
+  order by r.occurred_at desc, r.id desc limit 1`;
+
 /**
- * The applied events of these domains, by domain id, that a fold of late events needs: those from the last success on that
- * says all (see `saysAll`) and came before the late ones, or where none is near, all.
+ * The applied events of these domains, by domain id, that a fold of late events needs: those from a success on that says
+ * all (see `saysAll`) and came before the late ones, or where none is near, all.
  */
 export const loadHistory = async (
   tx: Tx,
@@ -99,21 +112,16 @@ export const loadHistory = async (
   const rows = await tx<(LedgerEvent & { domainId: string })[]>`
     with begins as materialized (
       select l.id, l.domain, s.occurred_at as full_at, s.id as full_id,
-        coalesce(rpad(s.received_hex, 32, '0'), repeat('0', 32))::uuid as first_received
+        coalesce(rpad(lpad(to_hex((extract(epoch from s.occurred_at) * 1000)::bigint - ${aheadMs}::bigint), 12, '0'), 32, '0'),
+          repeat('0', 32))::uuid as first_received
       from unnest(${refolds.map(({ id }) => id)}::uuid[], ${refolds.map(({ domain }) => domain)}::text[],
                   ${refolds.map(({ lastEventId }) => lastEventId)}::uuid[], ${refolds.map(({ first }) => first.id)}::uuid[],
                   ${refolds.map(({ first }) => first.occurredAt)}::float8[]) as l(id, domain, last_id, first_id, first_at)
       left join lateral (
-        select r.id, r.occurred_at,
-          lpad(to_hex((extract(epoch from r.occurred_at) * 1000)::bigint - ${aheadMs}::bigint), 12, '0') as received_hex
-        from (
-          select n.id, n.occurred_at, n.status, n.domain_id, n.event_type, n.certificate_ref, n.not_after, n.renewal_due_at
-          from certificate_lifecycle_events n where n.domain = l.domain and n.id <= l.last_id order by n.id desc limit ${looksBack}
-        ) r
-        where r.status = 'applied' and r.domain_id = l.id and r.event_type in ('issuance_succeeded', 'renewal_succeeded')
-          and r.certificate_ref is not null and r.not_after is not null and r.renewal_due_at is not null
-          and (r.occurred_at, r.id) < (to_timestamp(l.first_at / 1000), l.first_id)
-        order by r.occurred_at desc, r.id desc limit 1
+        with near as materialized (${lastSuccess(tx, looksBackFirst)})
+        select * from near
+        union all
+        select * from (${lastSuccess(tx, looksBack)}) far where not exists (select from near)
       ) s on true
     )
     select ${eventColumns(tx)}, e.domain_id as "domainId"
