@@ -83,9 +83,8 @@ export const loadForApply = async (tx: Tx, scope: ApplyScope): Promise<Loaded> =
 
 // How far back a success that says all is looked for among the domain's rows: most often it is among the last few.
 const [looksBackFirst, looksBack] = [40, 500];
-// By how much an event's own time may be ahead of its receipt, of which the id tells: five minutes by the contract, as much
-// again for clocks that differ.
-const aheadMs = 600_000;
+// What an event's own time may be ahead of its receipt, of which the id tells; those with more are in an index of their own.
+const aheadMs = 5000;
 
 /** The last success that says all and came before the late events of `l`, among so many of the domain's latest rows. */
 const lastSuccess = (tx: Tx, rows: number) => tx`
@@ -126,10 +125,16 @@ export const loadHistory = async (
     )
     select ${eventColumns(tx)}, e.domain_id as "domainId"
     from begins b cross join lateral (
-      select * from certificate_lifecycle_events h
+      (select * from certificate_lifecycle_events h
       where h.domain = b.domain and h.id >= b.first_received and h.domain_id = b.id and h.status = 'applied'
         and (b.full_id is null or (h.occurred_at, h.id) >= (b.full_at, b.full_id))
-      offset 0
+      offset 0)
+      union all
+      (select * from certificate_lifecycle_events a
+      where a.domain = b.domain and a.occurred_at >= b.full_at and a.occurred_at - a.created_at > interval '5 seconds'
+        and coalesce(a.id < b.first_received, false) and a.domain_id = b.id and a.status = 'applied'
+        and (a.occurred_at, a.id) >= (b.full_at, b.full_id)
+      offset 0)
     ) e`;
   return Map.groupBy(rows, ({ domainId }) => domainId);
 };

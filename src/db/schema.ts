@@ -172,6 +172,9 @@ export const events = pgTable(
       .on(t.source, sql`coalesce(${t.cluster_id}, '')`, t.source_event_id)
       .where(sql`${t.source_event_id} is not null`),
     index('cert_events_domain').on(t.domain, t.id),
+    index('cert_events_ahead')
+      .on(t.domain, t.occurred_at)
+      .where(sql`${t.occurred_at} - ${t.created_at} > interval '5 seconds'`),
     index('cert_events_source').on(t.source, t.id),
     index('cert_events_cluster')
       .on(t.cluster_id, t.id)

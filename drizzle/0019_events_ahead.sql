@@ -1,0 +1,1 @@
+CREATE INDEX "cert_events_ahead" ON "certificate_lifecycle_events" USING btree ("domain","occurred_at") WHERE "certificate_lifecycle_events"."occurred_at" - "certificate_lifecycle_events"."created_at" > interval '5 seconds';
