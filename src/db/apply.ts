@@ -111,8 +111,8 @@ export const loadHistory = async (
   const rows = await tx<(LedgerEvent & { domainId: string })[]>`
     with begins as materialized (
       select l.id, l.domain, s.occurred_at as full_at, s.id as full_id,
-        coalesce(rpad(lpad(to_hex((extract(epoch from s.occurred_at) * 1000)::bigint - ${aheadMs}::bigint), 12, '0'), 32, '0'),
-          repeat('0', 32))::uuid as first_received
+        rpad(lpad(to_hex(greatest(0, (extract(epoch from s.occurred_at) * 1000)::bigint - ${aheadMs}::bigint)), 12, '0'), 32, '0')::uuid
+          as first_received
       from unnest(${refolds.map(({ id }) => id)}::uuid[], ${refolds.map(({ domain }) => domain)}::text[],
                   ${refolds.map(({ lastEventId }) => lastEventId)}::uuid[], ${refolds.map(({ first }) => first.id)}::uuid[],
                   ${refolds.map(({ first }) => first.occurredAt)}::float8[]) as l(id, domain, last_id, first_id, first_at)
