@@ -91,8 +91,7 @@ describe('the history for a late event', () => {
   it('is whole where that success says to be from before 1970', async () => {
     await fill((index) => index === 30);
     for (const at of ['1970-01-01T00:00:02Z', '0001-01-01T00:00:00Z']) {
-      await api.db
-        .sql`update certificate_lifecycle_events set occurred_at = ${at} where certificate_ref = 'sha256:30'`;
+      await api.db.sql`update certificate_lifecycle_events set occurred_at = ${at} where certificate_ref = 'sha256:30'`;
       expect(await historyFor(now - 5.5 * 60_000)).toHaveLength(100);
     }
   });
