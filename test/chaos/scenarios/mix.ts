@@ -118,7 +118,7 @@ export const mix = (size: MixSize): Scenario => ({
   title: `${size.events} events, ${size.faults} random kills, and Redis rolled back and flushed`,
   // The senders' events are in no order of time at all, so that most make their domain's whole history be read again: it must
   // not grow with the size of the run.
-  world: { domains: Math.max(leastDomains, size.events / 100) },
+  world: { domains: Math.max(leastDomains, Math.round(size.events / 100)) },
   run: async (world) => {
     const schedule = scheduleOf(world.random, size, world.redis !== null);
     world.say(`schedule: ${schedule.map(({ at, kinds }) => `${kinds.join(' + ')} at ${at}`).join(', ')}`);
