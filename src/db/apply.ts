@@ -83,7 +83,7 @@ export const loadForApply = async (tx: Tx, scope: ApplyScope): Promise<Loaded> =
 
 // How far back a success that says all is looked for among the domain's rows: most often it is among the last few.
 const [looksBackFirst, looksBack] = [40, 500];
-// What an event's own time may be ahead of its receipt, of which the id tells; those with more are in an index of their own.
+// What an event's own time may be ahead of its receipt, of which the id tells; those with more are in `cert_events_ahead`.
 const aheadMs = 5000;
 
 /** The last success that says all and came before the late events of `l`, among so many of the domain's latest rows. */
