@@ -21,6 +21,8 @@ export const askRedis = async <T>(url: string, { tls, ask, onError }: Asking<T>)
     commandTimeout: freshMs,
     maxRetriesPerRequest: 0,
     retryStrategy: () => null,
+    // Waiting until Redis has loaded its data would know no end.
+    enableReadyCheck: false,
     lazyConnect: true,
   });
   client.on('error', onError);

@@ -22,6 +22,8 @@ export const redisFacts = async (url: string, ca?: string): Promise<RedisFacts> 
     commandTimeout: 5000,
     maxRetriesPerRequest: 0,
     retryStrategy: () => null,
+    // Waiting until Redis has loaded its data would know no end.
+    enableReadyCheck: false,
   });
   let fault: Error | undefined;
   client.on('error', (error) => {

@@ -91,6 +91,8 @@ const reconnectDelay = (attempt: number): number => Math.min(1000, 50 * 2 ** Mat
 // A connection that owes an answer for so long leads nowhere any more, which TCP finds out only after a quarter of an hour.
 // Workers wait for jobs at most ten seconds at a time, and the server cuts statements off after half a minute.
 const [answerMs, blockedMs, statementMs] = [5000, 15_000, 30_000];
+// A Redis that loads its data says how long it will still take, and may be minutes off: it is asked again all the same.
+const loadingMs = 500;
 const oldestRedis = [6, 2] as const;
 
 const field = (info: string, name: string): string => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
@@ -116,6 +118,7 @@ const failingFast = {
   connectTimeout: 3000,
   commandTimeout: 5000,
   socketTimeout: answerMs,
+  maxLoadingRetryTime: loadingMs,
   retryStrategy: reconnectDelay,
   lazyConnect: true,
 };
@@ -152,6 +155,7 @@ export const redisStore = (url: string, prefix: string, onError: OnError, ca?: s
         maxRetriesPerRequest: null,
         connectTimeout: 3000,
         socketTimeout: blockedMs,
+        maxLoadingRetryTime: loadingMs,
         retryStrategy: reconnectDelay,
       });
       connection.on('error', onError);
