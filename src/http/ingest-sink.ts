@@ -8,10 +8,12 @@ import { AppError, messageOf } from '../errors.ts';
 import { withinMs } from '../queues/bounded.ts';
 import { groupCommit } from '../queues/group-commit.ts';
 import type { IngestSink } from './ingest.ts';
+import { seldom } from './seldom.ts';
 
 const enqueueMs = 500;
 // More than these would only pile up behind a queue that does not answer; the reconciler takes over.
 const mostUnanswered = 64;
+const speakMs = 10_000;
 
 export interface RunningSink extends IngestSink {
   /** Resolves when every accepted event is committed and its group handed to the queue, or given to the reconciler. */
@@ -21,14 +23,17 @@ export interface RunningSink extends IngestSink {
 /** Hands committed groups to the queue without anybody waiting for it. */
 const groupQueue = (ctx: Ctx) => {
   const open = new Set<Promise<void>>();
+  const speak = seldom(speakMs, ctx.elapsed);
   const hand = async (groupId: string, ids: readonly string[]): Promise<void> => {
     // failpoint: ingest.before-enqueue
     const outcome = await withinMs(ctx.queues.enqueueGroup(groupId, ids), enqueueMs);
     // failpoint: ingest.enqueued
     if (outcome === 'done') return;
     ctx.metrics.enqueueFailures.inc();
+    const alsoSince = speak();
+    if (alsoSince === null) return;
     const why = outcome === 'late' ? 'no answer in time' : messageOf(outcome);
-    ctx.log.warn({ groupId, events: ids.length, why }, 'a committed group is left to the reconciler');
+    ctx.log.warn({ groupId, events: ids.length, why, alsoSince }, 'a committed group is left to the reconciler');
   };
   return {
     push: (groupId: string, ids: readonly string[]): void => {

@@ -3,6 +3,7 @@ import type { Ctx } from '../context.ts';
 import { asUnavailable } from '../db/client.ts';
 import { AppError, messageOf } from '../errors.ts';
 import type { HttpEnv } from './env.ts';
+import { seldom } from './seldom.ts';
 
 /** An RFC 9457 problem that also carries `message`, as the predecessor's clients expect. */
 export const problemResponse = (c: Context<HttpEnv>, error: AppError): Response => {
@@ -25,7 +26,7 @@ const everyMs = 10_000;
 const rootOf = (error: unknown): unknown =>
   error instanceof Error && error.cause !== undefined ? rootOf(error.cause) : error;
 
-const told = new WeakMap<Ctx['log'], { at: number; untold: number }>();
+const speaking = new WeakMap<Ctx['log'], () => number | null>();
 
 /**
  * Logs that a caller is told to come again because something of ours is away: at most one line in ten seconds, however many
@@ -34,15 +35,12 @@ const told = new WeakMap<Ctx['log'], { at: number; untold: number }>();
 export const tellOfUnavailable = (ctx: Ctx, error: AppError): void => {
   if (error.code !== 'unavailable') return;
   const { log, now } = ctx;
-  const at = now();
-  const last = told.get(log);
-  if (last !== undefined && at - last.at < everyMs) {
-    last.untold += 1;
-    return;
-  }
-  told.set(log, { at, untold: 0 });
+  const speak = speaking.get(log) ?? seldom(everyMs, now);
+  speaking.set(log, speak);
+  const alsoSince = speak();
+  if (alsoSince === null) return;
   const cause = error.cause === undefined ? {} : { cause: messageOf(rootOf(error.cause)) };
-  log.warn({ why: error.message, ...cause, alsoSince: last?.untold ?? 0 }, 'a request is answered 503');
+  log.warn({ why: error.message, ...cause, alsoSince }, 'a request is answered 503');
 };
 
 /** Answers anything thrown by a handler; what is not written for the caller is logged whole and answered without detail. */

@@ -1,10 +1,12 @@
 import { pino } from 'pino';
 import postgres from 'postgres';
+import { v7 as uuidv7 } from 'uuid';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Ctx } from '../../src/context.ts';
 import { connectDb } from '../../src/db/client.ts';
 import { createApp } from '../../src/http/app.ts';
 import { ingestSink } from '../../src/http/ingest-sink.ts';
+import { parseEvent } from '../../src/lifecycle/event.ts';
 import { createTestApi, type TestApi, tokenOf } from '../support/api.ts';
 import { openSite, type Site } from '../support/site.ts';
 
@@ -105,6 +107,29 @@ describe('what people ask of the program', () => {
     expect(lines).toMatchObject([
       { msg: 'a request is answered 503', cause: expect.stringContaining('ECONNREFUSED'), alsoSince: 0 },
       { msg: 'a request is answered 503', alsoSince: 4 },
+    ]);
+  });
+
+  it('a queue that is away is in the log, in one line for many groups', async () => {
+    const { queues } = api;
+    queues.failWith = new Error('Redis is away');
+    const sink = ingestSink({ ...away, elapsed: () => clock });
+    lines.length = 0;
+    const send = async (): Promise<void> => {
+      const id = uuidv7();
+      const parsed = parseEvent({ sourceEventId: id, domain: 'a.example', eventType: 'renewal_succeeded' }, 0);
+      const from = { source: 'a', clusterId: 'b', domain: 'a.example', provenanceSubject: null, receivedAt: clock };
+      await sink.commits.submit({ id, parsed, ...from });
+      await sink.drain();
+    };
+    for (let n = 0; n < 5; n += 1) await send();
+    clock += 10_000;
+    await send();
+    queues.failWith = null;
+    const line = { msg: 'a committed group is left to the reconciler', why: 'Redis is away', events: 1 };
+    expect(lines).toMatchObject([
+      { ...line, alsoSince: 0 },
+      { ...line, alsoSince: 4 },
     ]);
   });
 });
