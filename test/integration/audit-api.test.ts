@@ -4,7 +4,6 @@ import path from 'node:path';
 import * as v from 'valibot';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { auditCommand } from '../../src/cli/audit.ts';
-import type { CliIo } from '../../src/cli/io.ts';
 import { insertToken } from '../../src/db/access-tokens.ts';
 import type { AuditRow } from '../../src/db/audit-reads.ts';
 import { incidents } from '../../src/db/schema.ts';
@@ -18,6 +17,7 @@ import { incidentRoutes } from '../../src/http/incidents.ts';
 import type { ChainReport, Checkpoint } from '../../src/lifecycle/audit-chain.ts';
 import { auditCheckpointer } from '../../src/processors/audit-checkpoint.ts';
 import { createTestApi, incidentOf, type TestApi, tokenOf } from '../support/api.ts';
+import { runCommand } from '../support/cli.ts';
 
 const now = Date.UTC(2026, 4, 1, 12);
 const base = '/v1/admin/audit';
@@ -317,23 +317,8 @@ describe('checkpoints and the check', () => {
 });
 
 describe('notafter audit', () => {
-  const run = async (args: readonly string[], columns: number | null = 240) => {
-    const [out, err]: [string[], string[]] = [[], []];
-    const io: CliIo = {
-      env: { NOTAFTER_URL: 'http://notafter.test', NOTAFTER_TOKEN: tokenOf('operator'), NOTAFTER_DATA_DIR: directory },
-      now: () => now,
-      stdout: (line) => void out.push(line),
-      stderr: (line) => void err.push(line),
-      fetch: async (input, init) => api.app.request(new Request(input, init)),
-      columns,
-      progress: null,
-    };
-    process.exitCode = 0;
-    await auditCommand(io).parseAsync([...args], { from: 'user' });
-    const code = process.exitCode;
-    process.exitCode = 0;
-    return { code, out, err };
-  };
+  const run = (args: readonly string[], columns: number | null = 240) =>
+    runCommand(api, auditCommand, args, { columns, env: { NOTAFTER_DATA_DIR: directory } });
 
   it('lists, exports and prints a checkpoint to keep', async () => {
     const listed = await run(['list', '--object-id', 'one.example']);

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { domainsCommand } from '../../src/cli/domains.ts';
-import type { CliIo } from '../../src/cli/io.ts';
 import { domainAddresses } from '../../src/db/schema-served.ts';
 import { customDomains } from '../../src/db/schema.ts';
 import { domainRoutes } from '../../src/http/domains.ts';
-import { createTestApi, domainOf, type TestApi, tokenOf } from '../support/api.ts';
+import { createTestApi, domainOf, type TestApi } from '../support/api.ts';
+import { runCommand } from '../support/cli.ts';
 import { waitFor } from '../support/wait.ts';
 
 const now = Date.UTC(2026, 4, 1, 12);
@@ -51,23 +51,11 @@ const seed = async ({ domain = {}, served, notAfter = now }: Case): Promise<void
 };
 
 const probe = async (columns: number | null) => {
-  const out: string[] = [];
-  const io: CliIo = {
-    env: { NOTAFTER_URL: 'http://notafter.test', NOTAFTER_TOKEN: tokenOf('operator') },
-    now: () => now,
-    stdout: (line) => void out.push(line),
-    stderr: (line) => void out.push(line),
-    fetch: async (input, init) => api.app.request(new Request(input, init)),
-    columns,
-    progress: null,
-  };
-  const running = domainsCommand(io).parseAsync(['probe', name, '--wait'], { from: 'user' });
+  const running = runCommand(api, domainsCommand, ['probe', name, '--wait'], { columns });
   await waitFor(() => api.queues.probes.length > 0);
   await api.db.sql`update custom_domains set tls_last_checked_at = now()`;
-  await running;
-  const code = Number(process.exitCode ?? 0);
-  process.exitCode = 0;
-  return { code, out };
+  const { code, out, err } = await running;
+  return { code, out: [...out, ...err] };
 };
 
 describe('notafter domains probe --wait', () => {

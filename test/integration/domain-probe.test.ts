@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { domainsCommand } from '../../src/cli/domains.ts';
-import type { CliIo } from '../../src/cli/io.ts';
 import { domainAddresses, probeObservations } from '../../src/db/schema-served.ts';
 import { customDomains } from '../../src/db/schema.ts';
 import { domainRoutes } from '../../src/http/domains.ts';
 import type { Role } from '../../src/lifecycle/access.ts';
 import { createTestApi, domainOf, type TestApi, tokenOf } from '../support/api.ts';
+import { runCommand } from '../support/cli.ts';
 import { waitFor } from '../support/wait.ts';
 
 const now = Date.UTC(2026, 4, 1, 12);
@@ -103,22 +103,8 @@ describe('GET /v1/admin/domains/:domain', () => {
   });
 });
 
-const run = async (args: readonly string[], columns: number | null = null) => {
-  const [out, err]: [string[], string[]] = [[], []];
-  const io: CliIo = {
-    env: { NOTAFTER_URL: 'http://notafter.test', NOTAFTER_TOKEN: tokenOf('operator') },
-    now: () => now,
-    stdout: (line) => void out.push(line),
-    stderr: (line) => void err.push(line),
-    fetch: async (input, init) => api.app.request(new Request(input, init)),
-    columns,
-    progress: null,
-  };
-  await domainsCommand(io).parseAsync([...args], { from: 'user' });
-  const code = Number(process.exitCode ?? 0);
-  process.exitCode = 0;
-  return { code, out, err };
-};
+const run = (args: readonly string[], columns: number | null = null) =>
+  runCommand(api, domainsCommand, args, { columns });
 
 describe('notafter domains', () => {
   it('show prints both truths, drift and every address', async () => {
@@ -132,7 +118,7 @@ describe('notafter domains', () => {
   });
 
   it('probe asks and goes', async () => {
-    expect(await run(['probe', name], 80)).toEqual({ code: 0, out: [`${name} is looked at`], err: [] });
+    expect(await run(['probe', name], 80)).toMatchObject({ code: 0, out: [`${name} is looked at`], err: [] });
     const { out } = await run(['probe', name]);
     expect(JSON.parse(out[0] ?? '')).toEqual({ ok: true, domain: name, queued: true });
     expect(api.queues.probes).toHaveLength(2);

@@ -3,14 +3,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { domainsCommand } from '../../src/cli/domains.ts';
-import type { CliIo } from '../../src/cli/io.ts';
 import { notifications } from '../../src/db/schema-served.ts';
 import { customDomains, incidents } from '../../src/db/schema.ts';
 import { customDomainRoutes } from '../../src/http/custom-domains.ts';
 import { importRoutes } from '../../src/http/domain-import.ts';
 import { domainRoutes } from '../../src/http/domains.ts';
-import type { Role } from '../../src/lifecycle/access.ts';
-import { createTestApi, domainOf, idAt, incidentOf, type TestApi, tokenOf } from '../support/api.ts';
+import { createTestApi, domainOf, idAt, incidentOf, type TestApi } from '../support/api.ts';
+import { type CliRunOptions, runCommand } from '../support/cli.ts';
 
 const now = Date.UTC(2026, 4, 1, 12);
 
@@ -32,29 +31,8 @@ const fileOf = (text: string): string => {
   return file;
 };
 
-const run = async (
-  args: readonly string[],
-  { columns = null, role = 'admin' }: { columns?: number | null; role?: Role } = {},
-) => {
-  const [out, err, bars]: [string[], string[], string[]] = [[], [], []];
-  const io: CliIo = {
-    env: { NOTAFTER_URL: 'http://notafter.test', NOTAFTER_TOKEN: tokenOf(role) },
-    now: () => now,
-    stdout: (line) => void out.push(line),
-    stderr: (line) => void err.push(line),
-    fetch: async (input, init) => api.app.request(new Request(input, init)),
-    columns,
-    progress: columns === null ? null : (line) => void bars.push(line),
-  };
-  const command = domainsCommand(io);
-  for (const one of [command, ...command.commands]) {
-    one.exitOverride().configureOutput({ writeErr: (text) => void err.push(text) });
-  }
-  await command.parseAsync([...args], { from: 'user' });
-  const code = Number(process.exitCode ?? 0);
-  process.exitCode = 0;
-  return { code, out, err, bars };
-};
+const run = (args: readonly string[], options: CliRunOptions = {}) =>
+  runCommand(api, domainsCommand, args, { role: 'admin', ...options });
 const json = (line: string | undefined): unknown => JSON.parse(line ?? '');
 
 describe('notafter domains put', () => {

@@ -10,8 +10,8 @@ import { eventReplays, events } from '../../src/db/schema.ts';
 import { deadLetterRoutes } from '../../src/http/dead-letters.ts';
 import { eventRoutes } from '../../src/http/events.ts';
 import { replayRoutes } from '../../src/http/replays.ts';
-import type { Role } from '../../src/lifecycle/access.ts';
-import { createTestApi, eventOf, idAt, type TestApi, tokenOf } from '../support/api.ts';
+import { createTestApi, eventOf, idAt, type TestApi } from '../support/api.ts';
+import { type CliRunOptions, runCommand } from '../support/cli.ts';
 import { waitFor } from '../support/wait.ts';
 
 const now = Date.UTC(2026, 4, 1, 12);
@@ -43,36 +43,8 @@ const failed = (values: Parameters<typeof eventOf>[1] = {}) =>
     ...values,
   });
 
-interface Run {
-  readonly code: number;
-  readonly out: string[];
-  readonly err: string[];
-  readonly bars: string[];
-}
-
-const run = async (
-  make: (io: CliIo) => Command,
-  args: readonly string[],
-  { columns = null, role = 'operator' }: { columns?: number | null; role?: Role } = {},
-): Promise<Run> => {
-  const [out, err, bars]: [string[], string[], string[]] = [[], [], []];
-  const io: CliIo = {
-    env: { NOTAFTER_URL: 'http://notafter.test', NOTAFTER_TOKEN: tokenOf(role) },
-    now: () => now,
-    stdout: (line) => void out.push(line),
-    stderr: (line) => void err.push(line),
-    fetch: async (input, init) => api.app.request(new Request(input, init)),
-    columns,
-    progress: columns === null ? null : (line) => void bars.push(line),
-  };
-  const command = make(io);
-  for (const one of [command, ...command.commands])
-    one.exitOverride().configureOutput({ writeErr: (text) => void err.push(text) });
-  await command.parseAsync([...args], { from: 'user' });
-  const code = Number(process.exitCode ?? 0);
-  process.exitCode = 0;
-  return { code, out, err, bars };
-};
+const run = (make: (io: CliIo) => Command, args: readonly string[], options: CliRunOptions = {}) =>
+  runCommand(api, make, args, options);
 
 describe('notafter events', () => {
   it('lists as JSON without a terminal, with every filter', async () => {

@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { incidentsCommand } from '../../src/cli/incidents.ts';
-import type { CliIo } from '../../src/cli/io.ts';
 import { auditLog } from '../../src/db/schema-access.ts';
 import { incidents } from '../../src/db/schema.ts';
 import { incidentRoutes } from '../../src/http/incidents.ts';
-import type { Role } from '../../src/lifecycle/access.ts';
-import { createTestApi, incidentOf, type TestApi, tokenOf } from '../support/api.ts';
+import { createTestApi, incidentOf, type TestApi } from '../support/api.ts';
+import { type CliRunOptions, runCommand } from '../support/cli.ts';
 
 const now = Date.UTC(2026, 4, 1, 12);
 const hour = 3_600_000;
@@ -23,26 +22,7 @@ const insert = async (values: Parameters<typeof incidentOf>[1] = {}): Promise<st
   return row.id ?? '';
 };
 
-const run = async (
-  args: readonly string[],
-  { columns = null, role = 'operator' }: { columns?: number | null; role?: Role } = {},
-) => {
-  const [out, err]: [string[], string[]] = [[], []];
-  const io: CliIo = {
-    env: { NOTAFTER_URL: 'http://notafter.test', NOTAFTER_TOKEN: tokenOf(role) },
-    now: () => now,
-    stdout: (line) => void out.push(line),
-    stderr: (line) => void err.push(line),
-    fetch: async (input, init) => api.app.request(new Request(input, init)),
-    columns,
-    progress: null,
-  };
-  process.exitCode = 0;
-  await incidentsCommand(io).parseAsync([...args], { from: 'user' });
-  const code = process.exitCode;
-  process.exitCode = 0;
-  return { code, out, err };
-};
+const run = (args: readonly string[], options: CliRunOptions = {}) => runCommand(api, incidentsCommand, args, options);
 
 describe('notafter incidents', () => {
   it('lists them for people and for programs', async () => {

@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { CliIo } from '../../src/cli/io.ts';
 import { notificationsCommand } from '../../src/cli/notifications.ts';
 import { notificationAttempts, notifications, type NotificationStatus } from '../../src/db/schema-served.ts';
 import { notificationRoutes } from '../../src/http/notifications.ts';
-import type { Role } from '../../src/lifecycle/access.ts';
-import { createTestApi, idAt, type TestApi, tokenOf } from '../support/api.ts';
+import { createTestApi, idAt, type TestApi } from '../support/api.ts';
+import { type CliRunOptions, runCommand } from '../support/cli.ts';
 
 const now = Date.UTC(2026, 4, 1, 12);
 const hour = 3_600_000;
@@ -51,26 +50,8 @@ const insert = async (status: NotificationStatus, at = now - hour): Promise<stri
   return id;
 };
 
-const run = async (
-  args: readonly string[],
-  { columns = null, role = 'operator' }: { columns?: number | null; role?: Role } = {},
-) => {
-  const [out, err]: [string[], string[]] = [[], []];
-  const io: CliIo = {
-    env: { NOTAFTER_URL: 'http://notafter.test', NOTAFTER_TOKEN: tokenOf(role) },
-    now: () => now,
-    stdout: (line) => void out.push(line),
-    stderr: (line) => void err.push(line),
-    fetch: async (input, init) => api.app.request(new Request(input, init)),
-    columns,
-    progress: null,
-  };
-  process.exitCode = 0;
-  await notificationsCommand(io).parseAsync([...args], { from: 'user' });
-  const code = process.exitCode;
-  process.exitCode = 0;
-  return { code, out, err };
-};
+const run = (args: readonly string[], options: CliRunOptions = {}) =>
+  runCommand(api, notificationsCommand, args, options);
 
 describe('notafter notifications', () => {
   it('lists them for people and for programs', async () => {

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { withPolicy } from '../../src/cli/dlq-policy.ts';
 import { dlqCommand } from '../../src/cli/dlq.ts';
-import type { CliIo } from '../../src/cli/io.ts';
 import { overviewCommand } from '../../src/cli/overview.ts';
 import { savePolicyReport } from '../../src/db/policy.ts';
 import { customDomains, events } from '../../src/db/schema.ts';
 import { overviewRoutes } from '../../src/http/overview.ts';
 import type { PolicyReport } from '../../src/lifecycle/policy-report.ts';
-import { createTestApi, domainOf, eventOf, type TestApi, tokenOf } from '../support/api.ts';
+import { createTestApi, domainOf, eventOf, type TestApi } from '../support/api.ts';
+import { runCommand } from '../support/cli.ts';
 
 const now = Date.UTC(2026, 4, 1, 12);
 const hour = 3_600_000;
@@ -19,21 +19,9 @@ beforeAll(async () => {
 afterAll(() => api.close());
 
 const run = async (command: 'overview' | 'dlq', args: readonly string[], columns: number | null = 200) => {
-  const [out, err]: [string[], string[]] = [[], []];
-  const io: CliIo = {
-    env: { NOTAFTER_URL: 'http://notafter.test', NOTAFTER_TOKEN: tokenOf('viewer') },
-    now: () => now,
-    stdout: (line) => void out.push(line),
-    stderr: (line) => void err.push(line),
-    fetch: async (input, init) => api.app.request(new Request(input, init)),
-    columns,
-    progress: null,
-  };
-  process.exitCode = 0;
-  await (command === 'dlq' ? withPolicy(dlqCommand)(io) : overviewCommand(io)).parseAsync([...args], { from: 'user' });
-  const code = process.exitCode;
-  process.exitCode = 0;
-  return { out: out.join('\n'), err: err.join('\n'), code };
+  const make = command === 'dlq' ? withPolicy(dlqCommand) : overviewCommand;
+  const { out, code } = await runCommand(api, make, args, { columns, role: 'viewer' });
+  return { out: out.join('\n'), code };
 };
 
 describe('notafter overview', () => {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { CliIo } from '../../src/cli/io.ts';
 import { tokensCommand } from '../../src/cli/tokens.ts';
 import { tokenRoutes } from '../../src/http/tokens.ts';
-import { createTestApi, type TestApi, tokenOf } from '../support/api.ts';
+import { createTestApi, type TestApi } from '../support/api.ts';
+import { type CliRunOptions, runCommand } from '../support/cli.ts';
 
 const now = Date.UTC(2026, 10, 1);
 
@@ -12,26 +12,8 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-const run = async (
-  args: readonly string[],
-  { columns = 200, token = tokenOf('admin') }: { columns?: number | null; token?: string } = {},
-) => {
-  const [out, err]: [string[], string[]] = [[], []];
-  const io: CliIo = {
-    env: { NOTAFTER_URL: 'http://notafter.test', NOTAFTER_TOKEN: token },
-    now: () => now,
-    stdout: (line) => void out.push(line),
-    stderr: (line) => void err.push(line),
-    fetch: async (input, init) => api.app.request(new Request(input, init)),
-    columns,
-    progress: null,
-  };
-  process.exitCode = 0;
-  await tokensCommand(io).parseAsync([...args], { from: 'user' });
-  const code = process.exitCode;
-  process.exitCode = 0;
-  return { code, out, err };
-};
+const run = (args: readonly string[], options: CliRunOptions = {}) =>
+  runCommand(api, tokensCommand, args, { columns: 200, role: 'admin', ...options });
 
 describe('notafter tokens', () => {
   it('makes one, which works, and prints it first and alone on its line', async () => {
