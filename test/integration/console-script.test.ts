@@ -1,34 +1,24 @@
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { customDomains, events } from '../../src/db/schema.ts';
 import { domainOf, eventOf } from '../support/api.ts';
-import { looks, openBrowser, serveConsole, signInAs, watchedPage } from '../support/browser.ts';
-import { createTestConsole, type TestConsole } from '../support/console.ts';
-import { fleetNames, makeFleet } from '../support/fleet.ts';
+import { type FleetConsole, looks, openFleetConsole, serveConsole, signInAs, watchedPage } from '../support/browser.ts';
+import { fleetNames } from '../support/fleet.ts';
 
 const now = Date.now();
-let console: TestConsole;
-let served: Awaited<ReturnType<typeof serveConsole>>;
-let browser: Browser;
+let site: FleetConsole;
 let context: BrowserContext;
 let page: Page;
 let faults: readonly string[];
 
 beforeAll(async () => {
-  console = await createTestConsole(now);
-  await makeFleet(console.db, now);
-  served = await serveConsole(console);
-  browser = await openBrowser();
+  site = await openFleetConsole(now);
 });
-afterAll(async () => {
-  await browser?.close();
-  await served?.close();
-  await console?.close();
-});
+afterAll(() => site?.close());
 beforeEach(async () => {
-  context = await browser.newContext(looks.light);
+  context = await site.browser.newContext(looks.light);
   ({ page, faults } = await watchedPage(context));
-  await signInAs(page, served.url, 'admin');
+  await signInAs(page, site.url, 'admin');
 });
 afterEach(async () => {
   await context.close();
@@ -36,7 +26,7 @@ afterEach(async () => {
 });
 
 const open = async (path: string): Promise<void> => {
-  await page.goto(`${served.url}${path}`);
+  await page.goto(`${site.url}${path}`);
 };
 
 describe('a page that is open', () => {
@@ -45,7 +35,7 @@ describe('a page that is open', () => {
     await page.locator('.live[data-state="live"]').waitFor();
     await page.mouse.move(2, 2);
     expect(await page.getByRole('link', { name: 'live-one.fern.example' }).count()).toBe(0);
-    await console.db.orm.insert(customDomains).values(domainOf({ domain: 'live-one.fern.example' }));
+    await site.console.db.orm.insert(customDomains).values(domainOf({ domain: 'live-one.fern.example' }));
     const link = page.getByRole('link', { name: 'live-one.fern.example' });
     await link.waitFor();
     expect(await link.count()).toBe(1);
@@ -53,11 +43,11 @@ describe('a page that is open', () => {
 
   it('keeps a table still while somebody points at it, and offers what is new', async () => {
     await open('/console/domains?q=still-');
-    await console.db.orm.insert(customDomains).values(domainOf({ domain: 'still-1.fern.example' }));
+    await site.console.db.orm.insert(customDomains).values(domainOf({ domain: 'still-1.fern.example' }));
     await page.locator('.live[data-state="live"]').waitFor();
     await page.getByRole('link', { name: 'still-1.fern.example' }).waitFor();
     await page.locator('tbody tr').first().hover();
-    await console.db.orm.insert(customDomains).values(domainOf({ domain: 'still-2.fern.example' }));
+    await site.console.db.orm.insert(customDomains).values(domainOf({ domain: 'still-2.fern.example' }));
     const offer = page.getByRole('button', { name: '1 new, show' });
     await offer.waitFor();
     expect(await page.getByRole('link', { name: 'still-2.fern.example' }).count()).toBe(0);
@@ -75,9 +65,9 @@ describe('a page that is open', () => {
     });
     await open('/console/domains?q=between-');
     const beside = await context.newPage();
-    await beside.goto(`${served.url}/console/domains?q=between-`);
+    await beside.goto(`${site.url}/console/domains?q=between-`);
     await beside.locator('.live[data-state="live"]').waitFor();
-    await console.db.orm.insert(customDomains).values(domainOf({ domain: 'between-1.fern.example' }));
+    await site.console.db.orm.insert(customDomains).values(domainOf({ domain: 'between-1.fern.example' }));
     // The server has told of it by then.
     await beside.getByRole('link', { name: 'between-1.fern.example' }).waitFor();
     go();
@@ -87,7 +77,7 @@ describe('a page that is open', () => {
 
   it('says that it is not live any more when its stream ends', async () => {
     // Cookies know no port.
-    const other = await serveConsole(console);
+    const other = await serveConsole(site.console);
     await page.goto(`${other.url}/console/domains`);
     await page.locator('.live[data-state="live"]').waitFor();
     await other.close();
@@ -95,10 +85,30 @@ describe('a page that is open', () => {
     expect(await page.locator('.live').getAttribute('data-state')).toBe('stale');
   });
 
+  it('is not live again by a change that it heard of before its stream ended', async () => {
+    const other = await serveConsole(site.console);
+    await page.goto(`${other.url}/console/domains?q=last-`);
+    await page.locator('.live[data-state="live"]').waitFor();
+    const [fetched, ended] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    await page.route(/\/console\/domains/, async (route) => {
+      const response = await route.fetch();
+      fetched.resolve();
+      await ended.promise;
+      await route.fulfill({ response });
+    });
+    await site.console.db.orm.insert(customDomains).values(domainOf({ domain: 'last-1.fern.example' }));
+    await fetched.promise;
+    await other.close();
+    await page.getByText(/Not live since/).waitFor();
+    ended.resolve();
+    await page.getByRole('link', { name: 'last-1.fern.example' }).waitFor();
+    expect(await page.locator('.live').getAttribute('data-state')).toBe('stale');
+  });
+
   it('says that its reader is signed out, when an admin ended the session', async () => {
     await open('/console/domains');
     await page.locator('.live[data-state="live"]').waitFor();
-    await console.db.sql`delete from console_sessions`;
+    await site.console.db.sql`delete from console_sessions`;
     // The stream looks at its session every quarter of a minute.
     await page.getByText('Signed out, reload the page to sign in').waitFor({ timeout: 50_000 });
     expect(await page.locator('.live').getAttribute('data-state')).toBe('stale');
@@ -162,7 +172,7 @@ describe('without a mouse', () => {
   });
 
   it('keys do nothing where they are switched off', async () => {
-    await context.addCookies([{ name: 'notafter-preferences', value: 'keys=off', url: served.url }]);
+    await context.addCookies([{ name: 'notafter-preferences', value: 'keys=off', url: site.url }]);
     await open('/console');
     await page.keyboard.press('/');
     expect(await page.evaluate('document.activeElement?.id')).not.toBe('q');
@@ -171,10 +181,10 @@ describe('without a mouse', () => {
 
 describe('without a script', () => {
   it('a domain is found, probed and given a policy', async () => {
-    const plain = await browser.newContext({ ...looks.phone, javaScriptEnabled: false });
+    const plain = await site.browser.newContext({ ...looks.phone, javaScriptEnabled: false });
     const bare = await plain.newPage();
-    await signInAs(bare, served.url, 'admin');
-    await bare.goto(`${served.url}/console/search?q=checkout.`);
+    await signInAs(bare, site.url, 'admin');
+    await bare.goto(`${site.url}/console/search?q=checkout.`);
     await bare.getByRole('button', { name: 'Probe now' }).click();
     await bare.getByText('A probe is on its way').waitFor();
     await bare.getByRole('link', { name: 'Failure policy…' }).click();
@@ -187,7 +197,7 @@ describe('without a script', () => {
 });
 
 it('the times of an open page go on', async () => {
-  await console.db.orm.insert(events).values(eventOf(Date.now() - 1000, { domain: 'clock.example' }));
+  await site.console.db.orm.insert(events).values(eventOf(Date.now() - 1000, { domain: 'clock.example' }));
   await page.clock.install();
   await open('/console');
   const age = page.locator('#latest time').first();

@@ -47,6 +47,7 @@ const announce = (text) => {
 const mark = document.getElementById('live');
 let brokenSince = 0;
 let signedOut = false;
+let hears = false;
 const staleWords = () =>
   signedOut ? 'Signed out, reload the page to sign in' : `Not live since ${clock(brokenSince)}, reconnecting`;
 const showState = (state) => {
@@ -133,7 +134,8 @@ const refresh = async (topics) => {
     const counts = page.querySelector('.nav');
     if (nav !== null && counts !== null && !busy(nav)) nav.replaceChildren(...counts.childNodes);
     document.title = page.title;
-    showState('live');
+    // The stream may have ended while the page was fetched.
+    showState(hears ? 'live' : 'stale');
     touch();
   } catch {
     showState('stale');
@@ -147,9 +149,13 @@ const refresh = async (topics) => {
 
 const listen = () => {
   const stream = new EventSource(`${base}/console/live?since=${mark.dataset.since}`);
-  stream.addEventListener('hello', () => showState('live'));
+  stream.addEventListener('hello', () => {
+    hears = true;
+    showState('live');
+  });
   stream.addEventListener('change', (event) => void refresh(JSON.parse(event.data).topics));
   stream.addEventListener('error', () => {
+    hears = false;
     showState('stale');
     if (stream.readyState !== EventSource.CLOSED) return;
     // It was refused, and does not say why.
