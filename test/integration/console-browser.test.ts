@@ -1,23 +1,19 @@
-import { mkdirSync } from 'node:fs';
-import path from 'node:path';
-import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
-  axeFaults,
+  type FleetConsole,
+  keepShot,
   type Look,
+  lookAt,
   looks,
-  openBrowser,
-  serveConsole,
+  openFleetConsole,
   sideways,
   signInAs,
   watchedPage,
+  whole,
 } from '../support/browser.ts';
-import { createTestConsole, type TestConsole } from '../support/console.ts';
-import { fleetNames, makeFleet } from '../support/fleet.ts';
+import { fleetNames } from '../support/fleet.ts';
 
 const now = Date.now();
-// With a folder in CONSOLE_SHOTS, each page is kept there as a picture in each look.
-const shots = process.env.CONSOLE_SHOTS;
 
 const pages: Readonly<Record<string, string>> = {
   overview: '/console',
@@ -36,40 +32,17 @@ const pages: Readonly<Record<string, string>> = {
   sources: '/console/sources',
 };
 
-let console: TestConsole;
-let served: Awaited<ReturnType<typeof serveConsole>>;
-let browser: Browser;
+let site: FleetConsole;
 
 beforeAll(async () => {
-  console = await createTestConsole(now);
-  await makeFleet(console.db, now);
-  served = await serveConsole(console);
-  browser = await openBrowser();
-  if (shots !== undefined) mkdirSync(shots, { recursive: true });
+  site = await openFleetConsole(now);
 });
-afterAll(async () => {
-  await browser?.close();
-  await served?.close();
-  await console?.close();
-});
+afterAll(() => site?.close());
 
 describe.each(Object.keys(looks) as Look[])('in %s', (look) => {
   it.each(Object.entries(pages))(
     'the page %s is whole, within its policy and open to everybody',
-    async (name, address) => {
-      const context = await browser.newContext(looks[look]);
-      const { page, faults } = await watchedPage(context);
-      await signInAs(page, served.url, 'admin');
-      const answer = await page.goto(`${served.url}${address}`);
-      expect(answer?.status()).toBe(200);
-      if (shots !== undefined) {
-        await page.screenshot({ path: path.join(shots, `${name}-${look}.png`), fullPage: true });
-      }
-      expect(await axeFaults(page)).toEqual([]);
-      expect(await sideways(page)).toBe(0);
-      expect(faults).toEqual([]);
-      await context.close();
-    },
+    async (name, address) => expect(await lookAt(site, look, name, address)).toEqual(whole),
     60_000,
   );
 });
@@ -83,10 +56,10 @@ const spacing = `
 it.each(Object.entries(pages))(
   'the page %s fits where it is bent: 320 px, wide text, forced colours, on paper',
   async (name, address) => {
-    const context = await browser.newContext({ ...looks.light, viewport: { width: 320, height: 640 } });
+    const context = await site.browser.newContext({ ...looks.light, viewport: { width: 320, height: 640 } });
     const { page, faults } = await watchedPage(context);
-    await signInAs(page, served.url, 'admin');
-    await page.goto(`${served.url}${address}`);
+    await signInAs(page, site.url, 'admin');
+    await page.goto(`${site.url}${address}`);
     const found = { narrow: await sideways(page), spaced: -1, forced: -1 };
     await page.evaluate(spacing);
     found.spaced = await sideways(page);
@@ -96,7 +69,7 @@ it.each(Object.entries(pages))(
     expect(found).toEqual({ narrow: 0, spaced: 0, forced: 0 });
     await page.setViewportSize({ width: 1100, height: 800 });
     await page.emulateMedia({ media: 'print', forcedColors: 'none' });
-    if (shots !== undefined) await page.screenshot({ path: path.join(shots, `${name}-print.png`), fullPage: true });
+    await keepShot(page, `${name}-print`);
     for (const part of ['.side', '.top', '.actions', '.filters'])
       expect(await page.locator(part).first().isVisible()).toBe(false);
     expect(faults).toEqual([]);

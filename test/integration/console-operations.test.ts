@@ -1,40 +1,33 @@
-import { mkdirSync } from 'node:fs';
-import path from 'node:path';
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { notifications } from '../../src/db/schema-served.ts';
 import { incidents } from '../../src/db/schema.ts';
 import {
   axeFaults,
+  type FleetConsole,
   type Look,
+  lookAt,
   looks,
-  openBrowser,
-  serveConsole,
-  sideways,
+  openFleetConsole,
   signInAs,
   watchedPage,
+  whole,
 } from '../support/browser.ts';
-import { createTestConsole, type TestConsole } from '../support/console.ts';
-import { makeFleet } from '../support/fleet.ts';
 
 const now = Date.now();
-// With a folder in CONSOLE_SHOTS, each page is kept there as a picture in each look.
-const shots = process.env.CONSOLE_SHOTS;
 
-let console: TestConsole;
-let served: Awaited<ReturnType<typeof serveConsole>>;
-let browser: Browser;
+let site: FleetConsole;
 
 /** An id of the fleet. */
 const one = async <T extends { readonly id: string }>(rows: Promise<T[]>, wanted: (row: T) => boolean) =>
   (await rows).find(wanted)?.id ?? '';
 const deadNotice = () =>
   one(
-    console.db.orm.select().from(notifications),
+    site.console.db.orm.select().from(notifications),
     ({ status, channel }) => status === 'dead' && channel === 'webhook-fern',
   );
 const incidentOf = (type: string, status: string) =>
-  one(console.db.orm.select().from(incidents), (row) => row.incident_type === type && row.status === status);
+  one(site.console.db.orm.select().from(incidents), (row) => row.incident_type === type && row.status === status);
 
 const pages: Readonly<Record<string, () => string | Promise<string>>> = {
   notifications: () => 'notifications',
@@ -56,35 +49,14 @@ const pages: Readonly<Record<string, () => string | Promise<string>>> = {
 };
 
 beforeAll(async () => {
-  console = await createTestConsole(now);
-  await makeFleet(console.db, now);
-  served = await serveConsole(console);
-  browser = await openBrowser();
-  if (shots !== undefined) mkdirSync(shots, { recursive: true });
+  site = await openFleetConsole(now);
 });
-afterAll(async () => {
-  await browser?.close();
-  await served?.close();
-  await console?.close();
-});
+afterAll(() => site?.close());
 
 describe.each(Object.keys(looks) as Look[])('in %s', (look) => {
   it.each(Object.entries(pages))(
     'the page %s is whole, within its policy and open to everybody',
-    async (name, address) => {
-      const context = await browser.newContext(looks[look]);
-      const { page, faults } = await watchedPage(context);
-      await signInAs(page, served.url, 'admin');
-      const answer = await page.goto(`${served.url}/console/${await address()}`);
-      expect(answer?.status()).toBe(200);
-      if (shots !== undefined) {
-        await page.screenshot({ path: path.join(shots, `${name}-${look}.png`), fullPage: true });
-      }
-      expect(await axeFaults(page)).toEqual([]);
-      expect(await sideways(page)).toBe(0);
-      expect(faults).toEqual([]);
-      await context.close();
-    },
+    async (name, address) => expect(await lookAt(site, look, name, `/console/${await address()}`)).toEqual(whole),
     60_000,
   );
 });
@@ -114,10 +86,10 @@ const enter = async (page: Page, name: RegExp, url: RegExp | string): Promise<vo
 
 describe('with the keyboard alone', () => {
   const open = async (address: string) => {
-    const context = await browser.newContext(looks.light);
+    const context = await site.browser.newContext(looks.light);
     const watched = await watchedPage(context);
-    await signInAs(watched.page, served.url, 'admin');
-    await watched.page.goto(`${served.url}/console/${address}`);
+    await signInAs(watched.page, site.url, 'admin');
+    await watched.page.goto(`${site.url}/console/${address}`);
     return { ...watched, context };
   };
 
@@ -154,9 +126,9 @@ describe('with the keyboard alone', () => {
     await page.keyboard.type('keys set anew');
     await enter(page, /^Requeue 2$/, /requeued=2/);
     await page.getByText('2 notifications are pending again').waitFor();
-    const rows = await console.db.orm.select().from(notifications);
+    const rows = await site.console.db.orm.select().from(notifications);
     expect(rows.filter(({ status }) => status === 'dead')).toHaveLength(1);
-    expect(console.queues.deliveryKicks.length).toBeGreaterThan(0);
+    expect(site.console.queues.deliveryKicks.length).toBeGreaterThan(0);
     expect(faults).toEqual([]);
     await context.close();
   }, 60_000);

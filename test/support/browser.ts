@@ -1,12 +1,14 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import path from 'node:path';
 import type { AxeResults } from 'axe-core';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { listen } from '../../src/http/server.ts';
 import type { Role } from '../../src/lifecycle/access.ts';
 import { tokenOf } from './api.ts';
 import { requireBinary } from './binaries.ts';
-import type { TestConsole } from './console.ts';
+import { createTestConsole, type TestConsole } from './console.ts';
+import { makeFleet } from './fleet.ts';
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -22,7 +24,32 @@ export const serveConsole = async ({
   return { url: `http://localhost:${server.port}`, close: () => server.drain(100) };
 };
 
-/** Looks at a page as people have it: `desk` 1,440 px wide, `tablet` 820 px, `phone` 390 px with a finger. */
+/** The console over the demo's fleet, as it was at `now`, and a browser to look at it with. */
+export interface FleetConsole {
+  readonly console: TestConsole;
+  readonly url: string;
+  readonly browser: Browser;
+  close(): Promise<void>;
+}
+
+export const openFleetConsole = async (now: number): Promise<FleetConsole> => {
+  const console = await createTestConsole(now);
+  await makeFleet(console.db, now);
+  const { url, close } = await serveConsole(console);
+  const browser = await openBrowser();
+  return {
+    console,
+    url,
+    browser,
+    close: async () => {
+      await browser.close();
+      await close();
+      await console.close();
+    },
+  };
+};
+
+/** How people look at a page: 1,440 px wide by day and by night, 820 px, and 390 px with a finger. */
 export const looks = {
   light: { viewport: { width: 1440, height: 900 }, colorScheme: 'light' },
   dark: { viewport: { width: 1440, height: 900 }, colorScheme: 'dark' },
@@ -68,3 +95,26 @@ export const axeFaults = async (page: Page): Promise<string[]> => {
 /** How many pixels a page can be scrolled sideways; none when it fits. */
 export const sideways = (page: Page): Promise<number> =>
   page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
+
+/** With a folder in CONSOLE_SHOTS, keeps a page there as a picture. */
+export const keepShot = async (page: Page, name: string): Promise<void> => {
+  const shots = process.env.CONSOLE_SHOTS;
+  if (shots === undefined) return;
+  mkdirSync(shots, { recursive: true });
+  await page.screenshot({ path: path.join(shots, `${name}.png`), fullPage: true });
+};
+
+/** How a page of the console answers an admin, and all that is wrong with it in this look; its picture is kept by its name. */
+export const lookAt = async ({ browser, url }: FleetConsole, look: Look, name: string, address: string) => {
+  const context = await browser.newContext(looks[look]);
+  const { page, faults } = await watchedPage(context);
+  await signInAs(page, url, 'admin');
+  const answer = await page.goto(`${url}${address}`);
+  await keepShot(page, `${name}-${look}`);
+  const found = { status: answer?.status(), axe: await axeFaults(page), sideways: await sideways(page), faults };
+  await context.close();
+  return found;
+};
+
+/** What `lookAt` finds on a page that is whole, within its policy and open to everybody. */
+export const whole = { status: 200, axe: [], sideways: 0, faults: [] };
