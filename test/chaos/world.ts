@@ -48,7 +48,7 @@ const quick = (receiver: string): Environment => ({
 
 const settled = async (sql: Sql): Promise<boolean> => {
   const [row] = await sql<{ pending: number; notices: number; looks: number }[]>`
-    select (select count(*)::int from certificate_lifecycle_events where status = 'pending') as pending,
+    select (select count(*)::int from unfinished_events where status = 'pending') as pending,
       (select count(*)::int from certificate_notifications where status in ('pending', 'failed')) as notices,
       (select count(*)::int from domain_clocks where look_due_at <= now()) as looks`;
   if (row === undefined || row.pending + row.notices + row.looks > 0)
