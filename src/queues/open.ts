@@ -7,7 +7,6 @@ import type { JobQueue, Store, StoredJob } from './store.ts';
 
 const depthStates = ['waiting', 'active', 'delayed', 'failed'] as const;
 const alive = new Set(['waiting', 'wait', 'active', 'delayed', 'prioritized', 'paused']);
-const keepDone = { age: 3600, count: 1000 };
 const lookups = 200;
 
 const eventJob = ({ id, generation, tries, delayMs, dead }: EventJob, maxRetries: number) => ({
@@ -18,7 +17,6 @@ const eventJob = ({ id, generation, tries, delayMs, dead }: EventJob, maxRetries
     delay: delayMs,
     attempts: Math.max(1, maxRetries - tries),
     backoff: { type: 'contract' },
-    removeOnComplete: keepDone,
     removeOnFail: false,
     stackTraceLimit: 0,
   },
@@ -56,7 +54,7 @@ export interface OpenQueues extends Queues {
 }
 
 const addGroup = async (events: JobQueue, groupId: string, ids: readonly string[]): Promise<void> => {
-  const opts = { jobId: groupId, removeOnComplete: keepDone, removeOnFail: { count: 1000 }, stackTraceLimit: 0 };
+  const opts = { jobId: groupId, removeOnFail: { count: 1000 }, stackTraceLimit: 0 };
   await events.add('apply-group', { ids }, opts);
 };
 
@@ -68,7 +66,7 @@ const addOpened = async (
 ): Promise<void> => {
   await Promise.all(ids.map((id) => events.remove(eventJobId(id, generation - 1))));
   const jobId = eventJobId(groupId, generation);
-  const opts = { jobId, removeOnComplete: keepDone, removeOnFail: { count: 1000 }, stackTraceLimit: 0 };
+  const opts = { jobId, removeOnFail: { count: 1000 }, stackTraceLimit: 0 };
   await events.add('apply-opened', { ids, generation }, opts);
 };
 
@@ -83,7 +81,7 @@ const addEvents = async (events: JobQueue, jobs: readonly EventJob[], maxRetries
 
 const addProbes = async (probes: JobQueue, ids: readonly string[], asked: boolean): Promise<void> => {
   // A look that failed is due again by the domain's own clock, so that the failed job is only a trace.
-  const opts = { removeOnComplete: keepDone, removeOnFail: { count: 1000 }, stackTraceLimit: 0 };
+  const opts = { removeOnFail: { count: 1000 }, stackTraceLimit: 0 };
   // Somebody waits for what was asked: it goes before all that a sweep has queued.
   await probes.add('probe-domains', { ids, asked }, { ...opts, lifo: asked });
 };

@@ -24,6 +24,7 @@ import { flawsOf, openLedger, type Sql, unfolded, untilApplied, untilSettled } f
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { withLeastRights } from '../support/rights.ts';
+import { doneState } from '../support/stores.ts';
 import { waitFor } from '../support/wait.ts';
 
 const backends = ['redis', 'postgres'] as const;
@@ -275,7 +276,7 @@ describe.each(backends)('the pipe with its queues in %s', (backend) => {
       await queues.enqueueGroup(groupId, [id]);
       await queues.enqueueEvents([{ id, generation: 0, tries: 0, delayMs: 0 }]);
       for (const job of [groupId, eventJobId(id, 0)])
-        await waitFor(async () => (await queue.getJobState(job)) === 'completed', { what: `job ${job}` });
+        await waitFor(async () => (await queue.getJobState(job)) === doneState[backend], { what: `job ${job}` });
       expect(await rows()).toEqual(before);
     });
   });

@@ -17,3 +17,6 @@ export const stores: Readonly<Record<string, () => Promise<{ store: Store; close
     return { store: postgresStore(database.url, 2, ignore), close: () => database.drop() };
   },
 };
+
+/** What a queue says of a job that is done: PostgreSQL does not keep it. */
+export const doneState = { redis: 'completed', postgres: 'unknown' } as const;
