@@ -17,6 +17,7 @@ export interface DriverSettings {
   readonly seed: number;
   readonly events: number | null;
   readonly rate: number | null;
+  readonly burst: number;
   readonly senders: number;
   readonly duplicates: number;
   readonly unresolved: number;
@@ -70,13 +71,17 @@ const requestOf = ({ body, event }: Ready, token: string, at: number): Buffer =>
   );
 };
 
-/** Paces senders to so many events a second together; those that were kept waiting catch up. */
-const pacer = (rate: number | null, started: number): (() => Promise<void>) => {
-  let issued = 0;
+/** Paces senders to so many events a second together, in bursts of 1 to `burst`; those that were kept waiting catch up. */
+const pacer = ({ rate, burst }: DriverSettings, random: Random): (() => Promise<void>) => {
+  let due = performance.now();
+  let left = 0;
   return async () => {
     if (rate === null) return;
-    const due = started + (issued / rate) * 1000;
-    issued += 1;
+    if (left === 0) {
+      left = random.between(1, burst);
+      due += (left / rate) * 1000;
+    }
+    left -= 1;
     const wait = due - performance.now();
     if (wait > 0) await sleep(wait);
   };
@@ -86,7 +91,7 @@ const run = async (settings: DriverSettings): Promise<void> => {
   const { ports, events, duplicates, senders, token, seed } = settings;
   const next = supply(settings, randomOf(seed));
   const answers = openJournal(answersFile(settings.dir));
-  const turn = pacer(settings.rate, performance.now());
+  const turn = pacer(settings, randomOf(seed + 1));
   const recent: Ready[] = [];
   let begun = 0;
   let stopping = false;

@@ -72,6 +72,8 @@ export interface DriveOptions {
   readonly events?: number;
   /** Offered events a second, over all senders; without it each sender goes as fast as it is answered. */
   readonly rate?: number;
+  /** With a rate: they come in bursts of 1 to so many at once. Default 1. */
+  readonly burst?: number;
   /** Default 32. */
   readonly senders?: number;
   /** Share of events that are sent again after their answer, 0..1. Default 0.02. */

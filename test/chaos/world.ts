@@ -177,6 +177,7 @@ export const openWorld = async (options: OpenOptions): Promise<OpenWorld> => {
         seed: given.seed ?? seed * 100 + drives.length,
         events: given.events ?? null,
         rate: given.rate ?? null,
+        burst: given.burst ?? 1,
         senders: given.senders ?? 32,
         duplicates: given.duplicates ?? 0.02,
         unresolved: given.unresolved ?? 0,
