@@ -19,7 +19,7 @@ export interface MixSize {
 }
 
 const minute = 60_000;
-const mostRate = 500;
+const mostRate = { redis: 500, postgres: 400 };
 const leastDomains = 200;
 
 /** The schedule that a seed gives: kills one by one and now and then two at once, the rest of the faults among them. */
@@ -124,7 +124,7 @@ export const mix = (size: MixSize): Scenario => ({
     world.say(`schedule: ${schedule.map(({ at, kinds }) => `${kinds.join(' + ')} at ${at}`).join(', ')}`);
     // Load goes on until the last fault is over, however long that takes. More than is applied beside it would only make a
     // backlog that each fault is then waited for behind.
-    const rate = Math.min(mostRate, Math.max(100, size.events / 100));
+    const rate = Math.min(mostRate[world.backend], Math.max(100, size.events / 100));
     const drive = await world.drive({ rate, burst: 40, senders: 48, duplicates: 0.05, unresolved: 0.005 });
     const copies: string[] = [];
     const ground = { world, drive, copies, strangers: [...world.strangers] };
