@@ -21,7 +21,8 @@ export const reopenUnresolved = async ({ sql }: Db, domains: readonly string[], 
 
 /**
  * Makes events pending again that failed for want of a domain that is registered by now: their registration ended between
- * its commit and {@link reopenUnresolved}. At most `limit` of them, last touched before `before` (epoch ms).
+ * its commit and {@link reopenUnresolved}. At most `limit` of them, last touched before `before` (epoch ms). Those that are
+ * open again and wait for their turn are left alone: with yet another generation they would go to the end of the queue.
  */
 export const reopenRegistered = async (
   { sql }: Db,
@@ -32,7 +33,8 @@ export const reopenRegistered = async (
     set status = 'pending', generation = generation + 1, retry_count = 0, next_retry_at = null, updated_at = to_timestamp(${now} / 1000.0)
     where id in (
       select e.id from certificate_lifecycle_events e join custom_domains d on d.domain = e.domain
-      where e.domain_id is null and e.error_class = 'unresolved' and e.updated_at < to_timestamp(${before} / 1000.0)
+      where e.domain_id is null and e.error_class = 'unresolved' and (e.status = 'failed' or e.next_retry_at is not null)
+        and e.updated_at < to_timestamp(${before} / 1000.0)
       limit ${limit} for update of e skip locked)
     returning id, generation, retry_count`;
 

@@ -1,8 +1,9 @@
 import { v7 as uuidv7 } from 'uuid';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { events } from '../../src/db/schema.ts';
+import { customDomains, events } from '../../src/db/schema.ts';
 import { reconciler } from '../../src/processors/reconcile.ts';
-import { createTestApi, eventOf, type TestApi } from '../support/api.ts';
+import { eventJobId } from '../../src/queues/job-id.ts';
+import { createTestApi, domainOf, eventOf, type TestApi } from '../support/api.ts';
 
 const now = Date.UTC(2026, 4, 1, 12);
 
@@ -13,7 +14,9 @@ beforeAll(async () => {
 afterAll(() => api.close());
 beforeEach(async () => {
   api.queues.groups.length = 0;
-  await api.db.sql`truncate certificate_lifecycle_events, unfinished_events`;
+  api.queues.jobs.length = 0;
+  api.setNow(now);
+  await api.db.sql`truncate certificate_lifecycle_events, unfinished_events, dead_letters, custom_domains`;
 });
 
 let second = 0;
@@ -39,7 +42,8 @@ const ledger = async (): Promise<Map<string, string[]>> => {
 const reconcile = (doubtful: boolean, carried: readonly string[] = []) => {
   const queues = Object.assign(Object.create(api.queues), {
     carried: (ids: readonly string[]) => {
-      const all = new Set([...carried, ...api.queues.groups.map(({ groupId }) => groupId)]);
+      const jobs = api.queues.jobs.map(({ id, generation }) => eventJobId(id, generation));
+      const all = new Set([...carried, ...jobs, ...api.queues.groups.map(({ groupId }) => groupId)]);
       return Promise.resolve(new Set(ids.filter((id) => all.has(id))));
     },
   });
@@ -74,3 +78,24 @@ it('a group whose job is gone from a store that is as it was moves to a new one'
   expect(held.get(moved?.groupId ?? '')).toEqual(before.get(lost));
   expect(held.get(carried)).toEqual(before.get(carried));
 });
+
+it.each([
+  ['that waits for its next try', { status: 'pending', next_retry_at: new Date(now + 60_000) }],
+  ['that has given up', { status: 'failed', processed_at: new Date(now - 3_600_000) }],
+] as const)(
+  'an event %s is reopened once when its domain is registered, however long its job then waits',
+  async (_, values) => {
+    const tried = { retry_count: 3, domain_id: null, error_class: 'unresolved', outcome: null, ...values } as const;
+    const event = eventOf(now - 3_600_000, { domain: 'late.example', ...tried });
+    await api.db.orm.insert(events).values(event);
+    await api.db.orm.insert(customDomains).values(domainOf({ domain: 'late.example' }));
+    for (let minute = 0; minute < 3; minute += 1) {
+      api.setNow(now + minute * 60_000);
+      expect((await reconcile(false))?.requeued).toBe(minute === 0 ? 1 : 0);
+    }
+    expect(api.queues.jobs).toMatchObject([{ id: event.id, generation: 1, tries: 0 }]);
+    const [row] = await api.db
+      .sql`select status, generation, retry_count from certificate_lifecycle_events where id = ${event.id ?? ''}`;
+    expect(row).toEqual({ status: 'pending', generation: 1, retry_count: 0 });
+  },
+);
