@@ -2,7 +2,8 @@ import type { Child, FC } from 'hono/jsx';
 import type { AuditRow } from '../../../db/audit-reads.ts';
 import { auditActions } from '../../../lifecycle/audit.ts';
 import { count, counted, shortId } from '../format.ts';
-import { ActionLink, Field, Filters, Select } from '../parts/forms.tsx';
+import { ChoiceFilter, choicesOf, Filters, OrganisationFilter, SinceFilter, TextFilter } from '../parts/filters.tsx';
+import { ActionLink } from '../parts/forms.tsx';
 import { Head } from '../parts/frame.tsx';
 import { Empty, Panel, Verdict } from '../parts/panel.tsx';
 import { CsvButton } from '../parts/pick.tsx';
@@ -35,7 +36,7 @@ interface AuditProps {
 const filterNames = ['actor', 'action', 'objectType', 'objectId', 'orgId', 'requestId', 'since', 'until'] as const;
 
 const Choices: FC = () => {
-  const { query, actor } = useView();
+  const { query } = useView();
   const text = (name: string): string => query.get(name) ?? '';
   const known = text('since') === '' || sinceChoices.some(({ value }) => value === text('since'));
   const chips: { name: string; text: Child }[] = [
@@ -46,38 +47,11 @@ const Choices: FC = () => {
   ].flatMap((name) => (text(name) === '' ? [] : [{ name, text: shortId(text(name)) }]));
   return (
     <Filters to="audit" chips={chips} keep={Object.fromEntries(chips.map(({ name }) => [name, text(name)]))}>
-      <Field bare id="f-actor" name="actor" label="Who" value={text('actor')} placeholder="Who" />
-      <Select
-        bare
-        id="f-action"
-        name="action"
-        label="Action"
-        any="Any action"
-        value={text('action')}
-        choices={auditActions.map((value) => ({ value, text: actionWords(value) }))}
-      />
-      <Field
-        bare
-        id="f-object"
-        name="objectType"
-        label="Kind of object"
-        value={text('objectType')}
-        placeholder="Object, as incident"
-      />
-      {known && (
-        <Select
-          bare
-          id="f-since"
-          name="since"
-          label="Since"
-          any="Any time"
-          value={text('since')}
-          choices={sinceChoices}
-        />
-      )}
-      {actor.orgId === null && (
-        <Field bare id="f-org" name="orgId" label="Organisation" value={text('orgId')} placeholder="Organisation" />
-      )}
+      <TextFilter name="actor" label="Who" />
+      <ChoiceFilter name="action" label="Action" any="Any action" choices={choicesOf(auditActions, actionWords)} />
+      <TextFilter name="objectType" label="Kind of object" placeholder="Object, as incident" />
+      {known && <SinceFilter />}
+      <OrganisationFilter />
     </Filters>
   );
 };

@@ -4,7 +4,8 @@ import type { EventRow } from '../../../db/event-reads.ts';
 import { errorClasses, eventTypes } from '../../../lifecycle/types.ts';
 import type { ReplayView } from '../../replay-acts.ts';
 import { count, counted, shortId } from '../format.ts';
-import { CsvLink, Field, Filters, PostButton, Select, SelectionBar, Submit } from '../parts/forms.tsx';
+import { ChoiceFilter, choicesOf, Filters, TextFilter } from '../parts/filters.tsx';
+import { CsvLink, PostButton, SelectionBar, Submit } from '../parts/forms.tsx';
 import { Head } from '../parts/frame.tsx';
 import { Empty, Panel } from '../parts/panel.tsx';
 import { type Column, DataTable, Pager, shownOf } from '../parts/table.tsx';
@@ -52,31 +53,18 @@ const Choices: FC<{ filter: DeadLetterFilter }> = ({ filter }) => (
     keep={{ fingerprint: filter.fingerprint }}
     chips={filter.fingerprint === undefined ? [] : [{ name: 'fingerprint', text: 'one error' }]}
   >
-    <Field
-      bare
-      id="f-domain"
-      name="domain"
-      label="Domain"
-      value={filter.domain ?? ''}
-      placeholder="Domain or *.suffix"
-    />
-    <Select
-      bare
-      id="f-class"
+    <TextFilter name="domain" label="Domain" placeholder="Domain or *.suffix" />
+    <ChoiceFilter
       name="errorClass"
       label="Class"
       any="Any class"
-      value={filter.errorClass}
-      choices={errorClasses.map((value) => ({ value, text: sentence(errorClassWords[value]) }))}
+      choices={choicesOf(errorClasses, (value) => sentence(errorClassWords[value]))}
     />
-    <Select
-      bare
-      id="f-type"
+    <ChoiceFilter
       name="eventType"
       label="Type"
       any="Any type"
-      value={filter.eventType}
-      choices={eventTypes.map((value) => ({ value, text: sentence(eventWords[value]) }))}
+      choices={choicesOf(eventTypes, (value) => sentence(eventWords[value]))}
     />
     <SenderAndTime filter={filter} />
   </Filters>

@@ -6,7 +6,8 @@ import { entriesOf, type History, timelineKinds, type TimelineKind } from '../do
 import { type AddressRow, stoodInOrder, tallyOf } from '../domain-truth.ts';
 import { type DomainVerdict, verdictOfDomain } from '../domain-verdict.ts';
 import { count } from '../format.ts';
-import { ActionLink, ChipLinks, PostButton } from '../parts/forms.tsx';
+import { ChipLinks } from '../parts/filters.tsx';
+import { ActionLink, PostButton } from '../parts/forms.tsx';
 import { Head } from '../parts/frame.tsx';
 import { Icon } from '../parts/icons.tsx';
 import { Empty, FailedPanel, Notice, Panel, Verdict } from '../parts/panel.tsx';

@@ -3,7 +3,8 @@ import type { DomainRow } from '../../../db/domain-row.ts';
 import { driftStates, tlsStatuses } from '../../../lifecycle/types.ts';
 import type { DomainsQuery } from '../domain-search.ts';
 import { count, counted } from '../format.ts';
-import { type Chip, CsvLink, Field, Filters, Select } from '../parts/forms.tsx';
+import { type Chip, ChoiceFilter, choicesOf, Filters, OrganisationFilter, TextFilter } from '../parts/filters.tsx';
+import { CsvLink } from '../parts/forms.tsx';
 import { Head } from '../parts/frame.tsx';
 import { Empty, Panel } from '../parts/panel.tsx';
 import { Drift, Status } from '../parts/state.tsx';
@@ -79,45 +80,27 @@ const chipsOf = ({ expires, sla, drift }: DomainsQuery): Chip[] => [
 ];
 
 const Choices: FC<DomainsProps> = ({ asked, regions }) => {
-  const { query, actor } = useView();
-  const text = (name: string): string => query.get(name) ?? '';
   return (
     <Filters to="domains" chips={chipsOf(asked)}>
-      <Field bare id="f-q" name="q" label="Name" value={text('q')} placeholder="Name or *.suffix" />
-      <Select
-        bare
-        id="f-status"
+      <TextFilter name="q" label="Name" placeholder="Name or *.suffix" />
+      <ChoiceFilter
         name="status"
         label="Status"
         any="Any status"
-        value={text('status')}
-        choices={tlsStatuses.map((value) => ({ value, text: sentence(statusWords[value]) }))}
+        choices={choicesOf(tlsStatuses, (value) => sentence(statusWords[value]))}
       />
-      <Select
-        bare
-        id="f-drift"
+      <ChoiceFilter
         name="drift"
         label="Served"
         any="Served: any"
-        value={text('drift')}
-        choices={driftStates.map((value) => ({ value, text: sentence(driftWords[value]) }))}
+        choices={choicesOf(driftStates, (value) => sentence(driftWords[value]))}
       />
       {regions.length > 50 ? (
-        <Field bare id="f-region" name="region" label="Region" value={text('region')} placeholder="Region" />
+        <TextFilter name="region" label="Region" />
       ) : (
-        <Select
-          bare
-          id="f-region"
-          name="region"
-          label="Region"
-          any="Any region"
-          value={text('region')}
-          choices={regions.map((value) => ({ value, text: value }))}
-        />
+        <ChoiceFilter name="region" label="Region" any="Any region" choices={choicesOf(regions)} />
       )}
-      {actor.orgId === null && (
-        <Field bare id="f-org" name="orgId" label="Organisation" value={text('orgId')} placeholder="Organisation" />
-      )}
+      <OrganisationFilter />
     </Filters>
   );
 };

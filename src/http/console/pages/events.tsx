@@ -3,7 +3,8 @@ import type { EventFilter, EventRow, EventStats } from '../../../db/event-reads.
 import { errorClasses, eventStatuses, eventTypes } from '../../../lifecycle/types.ts';
 import { count, counted, shortId } from '../format.ts';
 import { fieldTime } from '../page-time.ts';
-import { CsvLink, Field, Filters, Select } from '../parts/forms.tsx';
+import { ChoiceFilter, choicesOf, Filters, OrganisationFilter, TextFilter } from '../parts/filters.tsx';
+import { CsvLink } from '../parts/forms.tsx';
 import { Head } from '../parts/frame.tsx';
 import { Empty, Panel } from '../parts/panel.tsx';
 import { type Column, DataTable, Pager, shownOf } from '../parts/table.tsx';
@@ -90,72 +91,48 @@ const About: FC<Pick<EventsProps, 'stats' | 'total'>> = ({ stats, total }) => (
   </>
 );
 
-const choice = <T extends string>(words: Readonly<Record<T, string>>) => {
-  const text = (value: T) => ({ value, text: sentence(words[value]) });
-  return (values: readonly T[]) => values.map(text);
-};
-
 const statusWords = { pending: 'pending', applied: 'applied', failed: 'gave up' } as const;
 
 /** Filters of who and when, which events and dead letters have in common. */
-export const SenderAndTime: FC<{ filter: Pick<EventFilter, 'source' | 'clusterId' | 'since' | 'until'> }> = (props) => {
-  const { source, clusterId, since, until } = props.filter;
-  const { actor, query } = useView();
-  const org = query.get('orgId') ?? '';
-  return (
-    <>
-      <Field bare id="f-source" name="source" label="Source" value={source ?? ''} placeholder="Source" />
-      <Field bare id="f-cluster" name="clusterId" label="Cluster" value={clusterId ?? ''} placeholder="Cluster" />
-      {actor.orgId === null && (
-        <Field bare id="f-org" name="orgId" label="Organisation" value={org} placeholder="Organisation" />
-      )}
-      <span class="between">
-        <label for="f-since">From</label>
-        <input class="field" id="f-since" name="since" type="datetime-local" value={fieldTime(since)} />
-        <label for="f-until">to</label>
-        <input class="field" id="f-until" name="until" type="datetime-local" value={fieldTime(until)} /> UTC
-      </span>
-    </>
-  );
-};
+export const SenderAndTime: FC<{ filter: Pick<EventFilter, 'since' | 'until'> }> = ({ filter: { since, until } }) => (
+  <>
+    <TextFilter name="source" label="Source" />
+    <TextFilter name="clusterId" label="Cluster" />
+    <OrganisationFilter />
+    <span class="between">
+      <label for="f-since">From</label>
+      <input class="field" id="f-since" name="since" type="datetime-local" value={fieldTime(since)} />
+      <label for="f-until">to</label>
+      <input class="field" id="f-until" name="until" type="datetime-local" value={fieldTime(until)} /> UTC
+    </span>
+  </>
+);
 
 const Choices: FC<{ filter: EventFilter }> = ({ filter }) => (
   <Filters to="events">
-    <Field bare id="f-domain" name="domain" label="Domain" value={filter.domain ?? ''} placeholder="Domain" />
-    <Select
-      bare
-      id="f-status"
+    <TextFilter name="domain" label="Domain" />
+    <ChoiceFilter
       name="status"
       label="Status"
       any="Any status"
-      value={filter.status}
-      choices={choice(statusWords)(eventStatuses)}
+      choices={choicesOf(eventStatuses, (value) => sentence(statusWords[value]))}
     />
-    <Select
-      bare
-      id="f-type"
+    <ChoiceFilter
       name="eventType"
       label="Type"
       any="Any type"
-      value={filter.eventType}
-      choices={choice(eventWords)(eventTypes)}
+      choices={choicesOf(eventTypes, (value) => sentence(eventWords[value]))}
     />
-    <Select
-      bare
-      id="f-class"
+    <ChoiceFilter
       name="errorClass"
       label="Class of error"
       any="Any error"
-      value={filter.errorClass}
-      choices={choice(errorClassWords)(errorClasses)}
+      choices={choicesOf(errorClasses, (value) => sentence(errorClassWords[value]))}
     />
-    <Select
-      bare
-      id="f-unresolved"
+    <ChoiceFilter
       name="unresolved"
       label="Registered"
       any="Registered or not"
-      value={filter.unresolved === undefined ? '' : String(filter.unresolved)}
       choices={[
         { value: 'false', text: 'Registered' },
         { value: 'true', text: 'Not registered' },

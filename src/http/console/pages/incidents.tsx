@@ -2,7 +2,8 @@ import type { FC } from 'hono/jsx';
 import type { IncidentRow, IncidentStats } from '../../../db/incident-reads.ts';
 import { type IncidentStatus, incidentTypes } from '../../../lifecycle/types.ts';
 import { count, counted } from '../format.ts';
-import { ActionLink, Field, Filters, Select, Submit } from '../parts/forms.tsx';
+import { ChoiceFilter, choicesOf, Filters, OrganisationFilter, TextFilter } from '../parts/filters.tsx';
+import { ActionLink, Submit } from '../parts/forms.tsx';
 import { Head } from '../parts/frame.tsx';
 import { Empty, Panel, Tabs, Verdict } from '../parts/panel.tsx';
 import { CsvButton, Done, PickBar } from '../parts/pick.tsx';
@@ -116,7 +117,7 @@ const columns: readonly Column<IncidentRow>[] = [
 ];
 
 const Choices: FC<{ tab: IncidentTab }> = ({ tab }) => {
-  const { query, actor } = useView();
+  const { query } = useView();
   const text = (name: string): string => query.get(name) ?? '';
   const chips = text('clusterId') === '' ? [] : [{ name: 'clusterId', text: text('clusterId') }];
   return (
@@ -125,29 +126,21 @@ const Choices: FC<{ tab: IncidentTab }> = ({ tab }) => {
       chips={chips}
       keep={{ ...(tab !== 'open' && { status: tab }), ...(chips.length > 0 && { clusterId: text('clusterId') }) }}
     >
-      <Field bare id="f-domain" name="domain" label="Domain" value={text('domain')} placeholder="Domain" />
-      <Select
-        bare
-        id="f-type"
+      <TextFilter name="domain" label="Domain" />
+      <ChoiceFilter
         name="type"
         label="Type"
         any="Any type"
-        value={text('type')}
-        choices={incidentTypes.map((value) => ({ value, text: sentence(incidentWords[value]) }))}
+        choices={choicesOf(incidentTypes, (value) => sentence(incidentWords[value]))}
       />
-      <Select
-        bare
-        id="f-tier"
+      <ChoiceFilter
         name="tier"
         label="Tier"
         any="Any tier"
-        value={text('tier')}
-        choices={['1', '2', '3'].map((value) => ({ value, text: `Tier ${value}` }))}
+        choices={choicesOf(['1', '2', '3'], (value) => `Tier ${value}`)}
       />
-      <Field bare id="f-source" name="source" label="Source" value={text('source')} placeholder="Source" />
-      {actor.orgId === null && (
-        <Field bare id="f-org" name="orgId" label="Organisation" value={text('orgId')} placeholder="Organisation" />
-      )}
+      <TextFilter name="source" label="Source" />
+      <OrganisationFilter />
     </Filters>
   );
 };

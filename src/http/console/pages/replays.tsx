@@ -2,7 +2,8 @@ import type { FC } from 'hono/jsx';
 import { type ReplayState, replayStates } from '../../../db/schema-replays.ts';
 import type { ReplayView } from '../../replay-acts.ts';
 import { count } from '../format.ts';
-import { CsvLink, Filters, Select } from '../parts/forms.tsx';
+import { ChoiceFilter, choicesOf, Filters } from '../parts/filters.tsx';
+import { CsvLink } from '../parts/forms.tsx';
 import { Head } from '../parts/frame.tsx';
 import { Empty, Panel } from '../parts/panel.tsx';
 import { Outcome, type outcomeMarks } from '../parts/state.tsx';
@@ -99,14 +100,11 @@ export const ReplaysPage: FC<ReplaysProps> = ({ replays, next, state, size }) =>
       }
     >
       <Filters to="replays">
-        <Select
-          bare
-          id="f-state"
+        <ChoiceFilter
           name="state"
           label="State"
           any="All but plans"
-          value={state}
-          choices={replayStates.map((value) => ({ value, text: sentence(value) }))}
+          choices={choicesOf(replayStates, (value) => sentence(value))}
         />
       </Filters>
       <DataTable

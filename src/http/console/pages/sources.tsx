@@ -4,7 +4,8 @@ import type { SilentSource } from '../../../lifecycle/self-watch.ts';
 import { type EventStatus, eventStatuses } from '../../../lifecycle/types.ts';
 import { count, counted, rate, span } from '../format.ts';
 import { Bars } from '../parts/charts.tsx';
-import { ActionLink, Field, Filters, Select } from '../parts/forms.tsx';
+import { ChoiceFilter, choicesOf, Filters, TextFilter } from '../parts/filters.tsx';
+import { ActionLink } from '../parts/forms.tsx';
 import { Head } from '../parts/frame.tsx';
 import { Empty, Panel, Verdict } from '../parts/panel.tsx';
 import { CsvButton } from '../parts/pick.tsx';
@@ -133,20 +134,15 @@ const columns: readonly Column<ShownSource>[] = [
 ];
 
 const Choices: FC = () => {
-  const { query } = useView();
-  const text = (name: string): string => query.get(name) ?? '';
   return (
     <Filters to="sources">
-      <Field bare id="f-source" name="source" label="Source" value={text('source')} placeholder="Source" />
-      <Field bare id="f-cluster" name="clusterId" label="Cluster" value={text('clusterId')} placeholder="Cluster" />
-      <Select
-        bare
-        id="f-status"
+      <TextFilter name="source" label="Source" />
+      <TextFilter name="clusterId" label="Cluster" />
+      <ChoiceFilter
         name="status"
         label="Last event"
         any="Last event: any"
-        value={text('status')}
-        choices={eventStatuses.map((value) => ({ value, text: `Last event ${value}` }))}
+        choices={choicesOf(eventStatuses, (value) => `Last event ${value}`)}
       />
     </Filters>
   );

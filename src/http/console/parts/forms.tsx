@@ -1,12 +1,12 @@
 import type { Child, FC, PropsWithChildren } from 'hono/jsx';
 import { includesRole, type Role } from '../../../lifecycle/access.ts';
 import type { Actor } from '../../env.ts';
-import { href, samePage, useView } from '../view.ts';
+import { href, useView } from '../view.ts';
 import { Icon, type IconName } from './icons.tsx';
 import { describedBy, Labelled } from './labelled.tsx';
 import { Link } from './text.tsx';
 
-interface Choice {
+export interface Choice {
   readonly value: string;
   readonly text: string;
 }
@@ -96,76 +96,6 @@ export const Check: FC<
     <span>{children}</span>
   </label>
 );
-
-/** A filter that is set but has no field: a chip with a link that takes it away. */
-export interface Chip {
-  readonly name: string;
-  readonly text: Child;
-  /** What people call it; the name of the parameter otherwise. */
-  readonly label?: string;
-}
-
-interface FiltersProps {
-  /** Page the form leads to, as `events`; this page by default. */
-  readonly to: string;
-  readonly chips?: readonly Chip[];
-  /** Parameters without a field that a new search keeps, as the tab. */
-  readonly keep?: Readonly<Record<string, string | undefined>>;
-  readonly button?: string;
-}
-
-/** Filters of a list: a GET form, so that the address is the state. */
-export const Filters: FC<PropsWithChildren<FiltersProps>> = ({
-  to,
-  chips = [],
-  keep = {},
-  button = 'Filter',
-  children,
-}) => {
-  const view = useView();
-  return (
-    <form class="filters" method="get" action={href(view, to)} data-drop-empty>
-      {children}
-      {Object.entries(keep).map(
-        ([name, value]) => value !== undefined && <input type="hidden" name={name} value={value} />,
-      )}
-      <button class="btn" type="submit">
-        {button}
-      </button>
-      {chips.map(({ name, text, label = name }) => (
-        <span class="chip">
-          <span class="faint">{label}</span> {text}
-          <a href={samePage(view, { [name]: null })} aria-label={`Remove filter ${label}`}>
-            <Icon name="close" />
-          </a>
-        </span>
-      ))}
-    </form>
-  );
-};
-
-/** Choices of one kind side by side, each a link: `All`, `Events`, `Probes`. */
-export const ChipLinks: FC<{ label: string; name: string; of: readonly Choice[]; value: string }> = ({
-  label,
-  name,
-  of,
-  value,
-}) => {
-  const view = useView();
-  return (
-    <div class="filters" role="group" aria-label={label}>
-      {of.map((choice) => (
-        <a
-          class="chip"
-          href={samePage(view, { [name]: choice.value })}
-          aria-current={choice.value === value ? 'true' : undefined}
-        >
-          {choice.text}
-        </a>
-      ))}
-    </div>
-  );
-};
 
 interface ButtonProps {
   readonly look?: 'primary' | 'danger' | 'quiet' | undefined;
