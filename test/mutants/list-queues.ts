@@ -98,6 +98,14 @@ export const queueMutants: readonly Mutant[] = [
     },
   },
   {
+    name: 'opened-over-and-over',
+    fault: 'events that a registration opened again and that wait for their turn are opened with every walk',
+    file: 'src/db/reopen.ts',
+    find: "and (e.status = 'failed' or e.next_retry_at is not null)",
+    replace: '',
+    suite: { file: 'test/integration/reconcile.test.ts', only: 'is reopened once when its domain is registered' },
+  },
+  {
     name: 'own-clock',
     fault: 'a process goes by the clock of its host',
     file: 'src/app.ts',
