@@ -92,8 +92,11 @@ describe('a page that is open', () => {
     const [fetched, ended] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     await page.route(/\/console\/domains/, async (route) => {
       const response = await route.fetch();
-      fetched.resolve();
-      await ended.promise;
+      // What changed before may be told of first.
+      if ((await response.text()).includes('last-1.fern.example')) {
+        fetched.resolve();
+        await ended.promise;
+      }
       await route.fulfill({ response });
     });
     await site.console.db.orm.insert(customDomains).values(domainOf({ domain: 'last-1.fern.example' }));

@@ -35,15 +35,15 @@ export interface FleetConsole {
 export const openFleetConsole = async (now: number): Promise<FleetConsole> => {
   const console = await createTestConsole(now);
   await makeFleet(console.db, now);
-  const { url, close } = await serveConsole(console);
+  const served = await serveConsole(console);
   const browser = await openBrowser();
   return {
     console,
-    url,
+    url: served.url,
     browser,
     close: async () => {
       await browser.close();
-      await close();
+      await served.close();
       await console.close();
     },
   };

@@ -29,7 +29,7 @@ export const runCommand = async (
   const [out, err, bars]: [string[], string[], string[]] = [[], [], []];
   const io: CliIo = {
     env: { NOTAFTER_URL: 'http://notafter.test', NOTAFTER_TOKEN: token, ...env },
-    now: api.ctx.now,
+    now: () => api.ctx.now(),
     stdout: (line) => void out.push(line),
     stderr: (line) => void err.push(line),
     fetch: async (input, init) => api.app.request(new Request(input, init)),
