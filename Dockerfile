@@ -15,8 +15,10 @@ RUN node scripts/setup.mjs build
 FROM node:24-bookworm-slim AS modules
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
+COPY scripts/setup ./scripts/setup
 # The optional packages are the embedded database, which a container has no use for.
 RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
+RUN node scripts/setup/amend.mjs
 
 FROM node:24-bookworm-slim
 LABEL org.opencontainers.image.title=notafter org.opencontainers.image.licenses=Apache-2.0

@@ -1,6 +1,7 @@
 // Makes a clone ready to run: Node, dependencies, build, and for the tests the servers they need.
 // Plain JavaScript without dependencies, so that it runs on Node 18 and on a clone where nothing is installed.
 // Usage: node scripts/setup.mjs deps | build | start | test
+import { amendDeps, depsAmended } from './setup/amend.mjs';
 import { build, isBuilt } from './setup/build.mjs';
 import { installBinaries } from './setup/debian.mjs';
 import { depsInstalled, installDeps } from './setup/deps.mjs';
@@ -13,12 +14,13 @@ const wanted = process.argv[2];
 const needsBuild = wanted === 'build' || wanted === 'start';
 
 function ready() {
-  return nodeReady() && depsInstalled() && (!needsBuild || isBuilt());
+  return nodeReady() && depsInstalled() && depsAmended() && (!needsBuild || isBuilt());
 }
 
 async function prepare() {
   await ensureNode();
   if (!depsInstalled()) await installDeps();
+  amendDeps();
   if (needsBuild && !isBuilt()) await build();
 }
 

@@ -67,6 +67,15 @@ describe('setup.mjs', () => {
     expect(readFileSync(path.join(project, 'dist', 'cli.js'), 'utf8')).toContain('changed');
   });
 
+  it('stops for a dependency that is not the one it was made to amend', async () => {
+    const folder = path.join(project, 'node_modules', 'postgres');
+    mkdirSync(folder);
+    writeFileSync(path.join(folder, 'package.json'), '{"version":"9.9.9"}');
+    const run = setup('deps');
+    expect((await run.exited).code).toBe(1);
+    expect(run.output()).toContain('is amended in scripts/setup/amend.mjs, but 9.9.9 is installed');
+  });
+
   it('keeps the last good build when the sources do not compile, and says so in one line', async () => {
     await setup('build').exited;
     writeFileSync(path.join(project, 'src', 'cli.ts'), 'export const a: number = "a";\n');
