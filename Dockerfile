@@ -33,7 +33,8 @@ COPY drizzle ./drizzle
 COPY --from=modules /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 # /data is written only by what keeps generated tokens or spools; serve and work run without it.
-ENV NODE_ENV=production NOTAFTER_DATA_DIR=/data CERT_METRICS_PORT=9465
+# What is short-lived needs no more room than this (docs/operations.md, Memory).
+ENV NODE_ENV=production NODE_OPTIONS=--max-semi-space-size=32 NOTAFTER_DATA_DIR=/data CERT_METRICS_PORT=9465
 # The user `node` of the base image, as a number so that a platform can see that it is not root.
 USER 1000:1000
 EXPOSE 8080 9465

@@ -50,7 +50,7 @@ const startAsStranger = (words: readonly string[], env: Readonly<Record<string, 
 /** ENV of the image; its data directory is not there, as on a root file system that is read-only. */
 const variables = (): Record<string, string> => {
   const pairs = textOf(image, 'ENV').split(' ');
-  return Object.fromEntries(pairs.map((pair) => pair.split('=') as [string, string])); // KEY=value each
+  return Object.fromEntries(pairs.map((pair) => [pair.replace(/=.*/, ''), pair.replace(/^[^=]*=/, '')]));
 };
 
 const settings = async (): Promise<Record<string, string>> => ({
@@ -80,6 +80,13 @@ describe('the Dockerfile', () => {
   it('lets in what it needs and nothing else', () => {
     expect(['src', 'drizzle', 'package.json'].every(isLetIn)).toBe(true);
     expect(['.data', '.env', '.git', 'test', 'ops', 'node_modules', 'src/a.test.ts'].filter(isLetIn)).toEqual([]);
+  });
+
+  it('bounds the young generation as the unit and npm start do', () => {
+    const flag = '--max-semi-space-size=32';
+    expect(textOf(image, 'ENV').split(' ')).toContain(`NODE_OPTIONS=${flag}`);
+    expect(read('ops/systemd/notafter@.service')).toContain(`NODE_OPTIONS=${flag}`);
+    expect(read('package.json')).toContain(`./.node/node ${flag} dist/cli.js all`);
   });
 
   it('gives an image without compiler, tests, sources or database', () => {
