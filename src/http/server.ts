@@ -50,10 +50,19 @@ const bind = (server: Server, { host, port, variable }: ListenOptions): Promise<
 /** Cuts off senders that take longer for a body than `requestMs`, however steadily they drip. */
 const watchUploads = (server: Server, elapsed: () => number, requestMs: number): { stop: () => void } => {
   const open = new Map<IncomingMessage, number>();
+  const fresh: { readonly request: IncomingMessage; readonly since: number }[] = [];
+  // Most bodies came with their head and are whole by now. To keep those as well would carry thousands of requests past the
+  // collections of the young generation.
+  const sift = (): void => {
+    for (const { request, since } of fresh.splice(0)) {
+      if (!request.complete) open.set(request, since);
+    }
+  };
   server.prependListener('request', (request: IncomingMessage) => {
     const hasBody =
       request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined;
-    if (hasBody && !streams(request.url)) open.set(request, elapsed());
+    if (!hasBody || streams(request.url)) return;
+    if (fresh.push({ request, since: elapsed() }) === 1) setImmediate(sift);
   });
   const timer = setInterval(() => {
     const oldest = elapsed() - requestMs;
