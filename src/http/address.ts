@@ -17,6 +17,23 @@ const isProxy = (cidrs: readonly string[]): Matcher => {
   return made;
 };
 
+const mostRemembered = 1000;
+
+/** Of an address, which most requests have in common with many others, worked out once. */
+const remembered = (work: (address: string) => string): ((address: string) => string) => {
+  const known = new Map<string, string>();
+  return (address) => {
+    const found = known.get(address);
+    if (found !== undefined) return found;
+    if (known.size >= mostRemembered) known.clear();
+    const made = work(address);
+    known.set(address, made);
+    return made;
+  };
+};
+
+const canonical = remembered(canonicalAddress);
+
 /** What a proxy noted of a caller, without the port that some add. */
 const withoutPort = (hop: string): string =>
   /^\[(.*)\](?::\d+)?$/.exec(hop)?.[1] ?? /^([\d.]+):\d+$/.exec(hop)?.[1] ?? hop;
@@ -30,17 +47,19 @@ export const addressOf = (c: Context<HttpEnv>): string | null => {
   const peer = c.env?.incoming?.socket.remoteAddress;
   if (peer === undefined) return null;
   const proxies = c.var.ctx.config.NOTAFTER_TRUSTED_PROXIES;
-  if (proxies === undefined || !isProxy(proxies)(peer)) return canonicalAddress(peer);
+  if (proxies === undefined || !isProxy(proxies)(peer)) return canonical(peer);
   const hops = (headerOf(c, 'x-forwarded-for') ?? '').split(',').map((hop) => withoutPort(hop.trim()));
   const caller = hops.findLast((hop) => !isProxy(proxies)(hop)) ?? '';
-  return canonicalAddress(isIP(caller) === 0 ? peer : caller);
+  return canonical(isIP(caller) === 0 ? peer : caller);
 };
 
-/** Where attempts come from: an IPv4 address, or the /64 of an IPv6 one, which is what one subscriber is given. */
-export const placeOf = (address: string | null): string => {
-  if (address === null || !ipaddr.isValid(address)) return 'unknown';
+const place = remembered((address) => {
+  if (!ipaddr.isValid(address)) return 'unknown';
   const parsed = ipaddr.process(address);
   return parsed instanceof ipaddr.IPv6
     ? `${parsed.toNormalizedString().split(':').slice(0, 4).join(':')}::/64`
     : parsed.toString();
-};
+});
+
+/** Where attempts come from: an IPv4 address, or the /64 of an IPv6 one, which is what one subscriber is given. */
+export const placeOf = (address: string | null): string => (address === null ? 'unknown' : place(address));

@@ -1,21 +1,16 @@
+import { isUtf8 } from 'node:buffer';
 import { AppError } from '../errors.ts';
 import { assertStorable, guardJson } from '../lifecycle/json-guard.ts';
 import type { Identity } from './provenance.ts';
-
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * What an event's body says: strict UTF-8, JSON of bounded depth, and nothing that PostgreSQL cannot keep.
  *
  * @throws AppError `bad_request`
  */
-export const decodeJson = (body: Uint8Array): unknown => {
-  let text: string;
-  try {
-    text = decoder.decode(body);
-  } catch {
-    throw new AppError('bad_request', 'The body is not valid UTF-8');
-  }
+export const decodeJson = (body: Buffer): unknown => {
+  if (!isUtf8(body)) throw new AppError('bad_request', 'The body is not valid UTF-8');
+  const text = body.toString('utf8');
   guardJson(text);
   let json: unknown;
   try {
@@ -28,7 +23,7 @@ export const decodeJson = (body: Uint8Array): unknown => {
 };
 
 /** Who the body says has sent it, for requests whose headers do not; nobody where the body cannot be read. */
-export const claimedIdentity = (body: Uint8Array): Identity => {
+export const claimedIdentity = (body: Buffer): Identity => {
   try {
     const json = decodeJson(body);
     const field = (name: string): string | undefined => {

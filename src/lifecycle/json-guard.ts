@@ -8,6 +8,15 @@ const closeArray = 0x5d;
 const openObject = 0x7b;
 const closeObject = 0x7d;
 
+/** How many objects and arrays may begin in a text at the most, as strings may hold the same characters; counts up to `most`. */
+const openers = (text: string, most: number): number => {
+  let found = 0;
+  for (const opener of ['{', '[']) {
+    for (let at = text.indexOf(opener); at >= 0 && found < most; at = text.indexOf(opener, at + 1)) found += 1;
+  }
+  return found;
+};
+
 /**
  * Refuses JSON nested deeper than 32 levels (contract 1), before it is parsed: JSON.parse takes any depth, but what then
  * walks the value, JSON.stringify included, does not.
@@ -15,6 +24,7 @@ const closeObject = 0x7d;
  * @throws AppError `bad_request`.
  */
 export const guardJson = (text: string): void => {
+  if (openers(text, maxDepth + 1) <= maxDepth) return;
   let depth = 0;
   let inString = false;
   for (let index = 0; index < text.length; index += 1) {
