@@ -6,42 +6,55 @@ export const faultOf = (code: string, message: string): Error => Object.assign(n
 const [sync, query, flush, ready] = [0x53, 0x51, 0x48, 0x5a];
 
 /** Reads the kinds of a stream of PostgreSQL's messages: a kind of one byte, four of length that count themselves, the rest. */
-const kindReader = () => {
+const kindReader = (onKind: (kind: number) => void): ((chunk: Buffer) => void) => {
   let head: Buffer = Buffer.alloc(0);
   let skip = 0;
-  return (chunk: Buffer): number[] => {
-    const kinds: number[] = [];
+  const begin = (five: Buffer, at: number): void => {
+    onKind(five[at] ?? 0);
+    skip = five.readUInt32BE(at + 1) - 4;
+  };
+  return (chunk) => {
     let at = 0;
     while (at < chunk.length) {
       const step = Math.min(skip, chunk.length - at);
-      [at, skip] = [at + step, skip - step];
+      at += step;
+      skip -= step;
+      if (skip > 0 || at === chunk.length) return;
+      if (head.length === 0 && chunk.length - at >= 5) {
+        begin(chunk, at);
+        at += 5;
+        continue;
+      }
+      // A head in two chunks.
       const part = chunk.subarray(at, at + 5 - head.length);
-      if (skip > 0 || part.length === 0) break;
-      head = head.length === 0 ? part : Buffer.concat([head, part]);
+      head = Buffer.concat([head, part]);
       at += part.length;
-      if (head.length < 5) break;
-      kinds.push(head[0] ?? 0);
-      skip = head.readUInt32BE(1) - 4;
+      if (head.length < 5) return;
+      begin(head, 0);
       head = Buffer.alloc(0);
     }
-    return kinds;
   };
 };
 
 /** Keeps count of what the server owes: something after each flush, and that it is ready again after each statement. */
 const debt = (begins: boolean) => {
-  const [asked, answered] = [kindReader(), kindReader()];
   let [statements, flushed, begun] = [0, false, !begins];
+  const asked = kindReader((kind) => {
+    if (kind === sync || kind === query) statements += 1;
+    if (kind === flush) flushed = true;
+  });
+  const answered = kindReader((kind) => {
+    if (kind === ready) statements -= 1;
+  });
   return {
     sent: (chunk: Buffer): void => {
       // The first message has no kind; it is answered like a statement.
-      const kinds = begun ? asked(chunk) : [query];
+      if (begun) asked(chunk);
+      else statements += 1;
       begun = true;
-      statements += kinds.filter((kind) => kind === sync || kind === query).length;
-      flushed ||= kinds.includes(flush);
     },
     came: (chunk: Buffer): void => {
-      statements -= answered(chunk).filter((kind) => kind === ready).length;
+      answered(chunk);
       flushed = false;
     },
     isOpen: () => flushed || statements > 0,
