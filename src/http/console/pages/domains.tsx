@@ -79,31 +79,29 @@ const chipsOf = ({ expires, sla, drift }: DomainsQuery): Chip[] => [
   ...(drift === 'any' ? [{ name: 'drift', label: 'served', text: 'not as expected' }] : []),
 ];
 
-const Choices: FC<DomainsProps> = ({ asked, regions }) => {
-  return (
-    <Filters to="domains" chips={chipsOf(asked)}>
-      <TextFilter name="q" label="Name" placeholder="Name or *.suffix" />
-      <ChoiceFilter
-        name="status"
-        label="Status"
-        any="Any status"
-        choices={choicesOf(tlsStatuses, (value) => sentence(statusWords[value]))}
-      />
-      <ChoiceFilter
-        name="drift"
-        label="Served"
-        any="Served: any"
-        choices={choicesOf(driftStates, (value) => sentence(driftWords[value]))}
-      />
-      {regions.length > 50 ? (
-        <TextFilter name="region" label="Region" />
-      ) : (
-        <ChoiceFilter name="region" label="Region" any="Any region" choices={choicesOf(regions)} />
-      )}
-      <OrganisationFilter />
-    </Filters>
-  );
-};
+const Choices: FC<DomainsProps> = ({ asked, regions }) => (
+  <Filters to="domains" chips={chipsOf(asked)}>
+    <TextFilter name="q" label="Name" placeholder="Name or *.suffix" />
+    <ChoiceFilter
+      name="status"
+      label="Status"
+      any="Any status"
+      choices={choicesOf(tlsStatuses, (value) => sentence(statusWords[value]))}
+    />
+    <ChoiceFilter
+      name="drift"
+      label="Served"
+      any="Served: any"
+      choices={choicesOf(driftStates, (value) => sentence(driftWords[value]))}
+    />
+    {regions.length > 50 ? (
+      <TextFilter name="region" label="Region" />
+    ) : (
+      <ChoiceFilter name="region" label="Region" any="Any region" choices={choicesOf(regions)} />
+    )}
+    <OrganisationFilter />
+  </Filters>
+);
 
 const Nothing: FC<{ filtered: boolean; more: boolean }> = ({ filtered, more }) => {
   if (more)

@@ -133,20 +133,18 @@ const columns: readonly Column<ShownSource>[] = [
   },
 ];
 
-const Choices: FC = () => {
-  return (
-    <Filters to="sources">
-      <TextFilter name="source" label="Source" />
-      <TextFilter name="clusterId" label="Cluster" />
-      <ChoiceFilter
-        name="status"
-        label="Last event"
-        any="Last event: any"
-        choices={choicesOf(eventStatuses, (value) => `Last event ${value}`)}
-      />
-    </Filters>
-  );
-};
+const Choices: FC = () => (
+  <Filters to="sources">
+    <TextFilter name="source" label="Source" />
+    <TextFilter name="clusterId" label="Cluster" />
+    <ChoiceFilter
+      name="status"
+      label="Last event"
+      any="Last event: any"
+      choices={choicesOf(eventStatuses, (value) => `Last event ${value}`)}
+    />
+  </Filters>
+);
 
 const SilentVerdict: FC<{ of: readonly SilentSource[] }> = ({ of }) => {
   const [first, ...others] = of;
