@@ -3,7 +3,8 @@ import path from 'node:path';
 import { postgresAccount } from './embedded/account.ts';
 import { postgresHome } from './embedded/binaries.ts';
 import { createCluster, readPassword, USER } from './embedded/cluster.ts';
-import { findPostmaster, isAlive, poll, processIdentity, signal, stopPostmaster } from './embedded/postmaster.ts';
+import { findPostmaster, isAlive, poll, processIdentity } from './embedded/postmaster.ts';
+import { removeStalePidFile, signal, stopPostmaster } from './embedded/postmaster.ts';
 import type { Postmaster } from './embedded/postmaster.ts';
 import { logFile, type Place, type Server, START_MS, startServer, STOP_MS, trimLog } from './embedded/server.ts';
 import { messageOf, StartError } from './errors.ts';
@@ -68,6 +69,7 @@ const endUnlessOwned = async (place: Place): Promise<void> => {
 
 /** The server that already runs on the cluster, once it is ready. */
 const runningServer = async (place: Place): Promise<Postmaster | undefined> => {
+  await removeStalePidFile(place.cluster);
   const found = findPostmaster(place.cluster);
   if (found === undefined) return undefined;
   if (await poll(() => !isAlive(found.pid) || findPostmaster(place.cluster)?.ready === true, START_MS)) {

@@ -5,7 +5,7 @@ import path from 'node:path';
 import postgres from 'postgres';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../src/embedded.ts';
-import { isAlive } from '../src/embedded/postmaster.ts';
+import { findPostmaster, isAlive } from '../src/embedded/postmaster.ts';
 import { startChild } from './support/child.ts';
 import { waitFor } from './support/wait.ts';
 
@@ -169,6 +169,18 @@ describe('startEmbeddedPostgres', () => {
     } finally {
       other.kill('SIGKILL');
     }
+  });
+
+  it('starts over an empty pid file, but leaves it to a server that is about to fill it', async () => {
+    const dataDir = newFolder();
+    await (await start(dataDir)).stop();
+    const cluster = path.join(dataDir, 'cluster');
+    const file = path.join(cluster, 'postmaster.pid');
+    writeFileSync(file, '');
+    expect(findPostmaster(cluster)).toBeUndefined();
+    expect(existsSync(file)).toBe(true);
+    const { url } = await start(dataDir);
+    expect(await query(url, 'select 1 as one')).toEqual([{ one: 1 }]);
   });
 
   it('starts over what an interrupted first start left', async () => {

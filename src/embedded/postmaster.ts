@@ -3,6 +3,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const POLL_MS = 20;
+const EMPTY_MS = 2_000;
 
 /** What a running server writes into `postmaster.pid` (PostgreSQL: src/include/utils/pidfile.h). */
 export interface Postmaster {
@@ -11,16 +12,24 @@ export interface Postmaster {
   readonly ready: boolean;
 }
 
-/** The server that runs on this cluster, whoever started it; a pid file that a killed server left is removed. */
+/** The server that runs on this cluster, whoever started it. */
 export const findPostmaster = (cluster: string): Postmaster | undefined => {
-  const file = path.join(cluster, 'postmaster.pid');
-  const found = readPidFile(file);
-  if (found === undefined) return undefined;
-  if (isAlive(found.pid) && worksIn(found.pid, cluster)) return found;
-  // Postgres itself would refuse to start when the number now belongs to another process of the same user.
-  rmSync(file, { force: true });
-  return undefined;
+  const found = readPidFile(pidFile(cluster));
+  return found !== undefined && isAlive(found.pid) && worksIn(found.pid, cluster) ? found : undefined;
 };
+
+/**
+ * Removes the pid file that a killed server left: Postgres itself refuses to start over an empty one, and when the number now
+ * belongs to another process of the same user. A server makes the file empty before it writes its number, and ends when it
+ * later finds the file gone, so an empty one is given time.
+ */
+export const removeStalePidFile = async (cluster: string): Promise<void> => {
+  const file = pidFile(cluster);
+  await poll(() => readText(file) !== '', EMPTY_MS);
+  if (findPostmaster(cluster) === undefined) rmSync(file, { force: true });
+};
+
+const pidFile = (cluster: string): string => path.join(cluster, 'postmaster.pid');
 
 const readPidFile = (file: string): Postmaster | undefined => {
   const lines = readText(file)?.split('\n');

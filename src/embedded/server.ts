@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, StartError } from '../errors.ts';
 import type { Account } from './account.ts';
 import { dataArgument } from './cluster.ts';
-import { findPostmaster, poll, stopPostmaster } from './postmaster.ts';
+import { findPostmaster, poll, removeStalePidFile, stopPostmaster } from './postmaster.ts';
 
 /** Crash recovery replays at most max_wal_size of log; this is ample for that on a slow disk. */
 export const START_MS = 120_000;
@@ -57,6 +57,7 @@ export const startServer = async (place: Place, samePort?: number): Promise<Serv
   for (let attempt = 1; ; attempt++) {
     const port = samePort ?? (Number(place.settings.port) || (await freePort()));
     const from = logSize(place);
+    await removeStalePidFile(place.cluster);
     const child = spawnServer(place, port);
     await poll(() => hasEnded(child) || isReady(place, child), START_MS);
     if (!hasEnded(child) && isReady(place, child)) return { child, port };
