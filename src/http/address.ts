@@ -46,7 +46,8 @@ const withoutPort = (hop: string): string =>
 export const addressOf = (c: Context<HttpEnv>): string | null => {
   const peer = c.env?.incoming?.socket.remoteAddress;
   if (peer === undefined) return null;
-  const proxies = c.var.ctx.config.NOTAFTER_TRUSTED_PROXIES;
+  // Not c.var, which Hono makes anew at each look.
+  const proxies = c.get('ctx').config.NOTAFTER_TRUSTED_PROXIES;
   if (proxies === undefined || !isProxy(proxies)(peer)) return canonical(peer);
   const hops = (headerOf(c, 'x-forwarded-for') ?? '').split(',').map((hop) => withoutPort(hop.trim()));
   const caller = hops.findLast((hop) => !isProxy(proxies)(hop)) ?? '';

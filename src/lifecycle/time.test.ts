@@ -101,6 +101,27 @@ describe('parseTime', () => {
     );
   });
 
+  it('reads the common form as any other, and refuses what no calendar has in both', () => {
+    const two = (max: number) => fc.integer({ min: 0, max }).map((n) => String(n).padStart(2, '0'));
+    const wall = fc
+      .tuple(
+        fc.integer({ min: 0, max: 9999 }),
+        two(14),
+        two(33),
+        two(25),
+        two(61),
+        two(61),
+        fc.constantFrom('', '.042'),
+      )
+      .map(([y, mo, d, h, mi, s, f]) => `${String(y).padStart(4, '0')}-${mo}-${d}T${h}:${mi}:${s}${f}`);
+    fc.assert(
+      fc.property(wall, (text) => {
+        expect(parseTime(`${text}Z`)).toBe(parseTime(`${text}+00:00`));
+      }),
+      cases(),
+    );
+  });
+
   it('never throws, and gives a time within its years or nothing', () => {
     fc.assert(
       fc.property(
