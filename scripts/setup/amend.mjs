@@ -5,7 +5,7 @@ import { root, SetupError } from './exec.mjs';
 
 /**
  * What the installed text of a dependency is changed to until a release of it has the change (see
- * docs/decisions/dependencies.md). All for one reason: V8 makes a function that is written as the value of a property in the
+ * docs/decisions/memory.md). All for one reason: V8 makes a function that is written as the value of a property in the
  * old generation. What the function reaches is then kept until the next full collection: of a query or a command its text,
  * its parameters and all that was answered.
  */

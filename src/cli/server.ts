@@ -5,6 +5,7 @@ import { withGeneratedCredentials } from '../credentials.ts';
 import { grantRuntime } from '../db/grants.ts';
 import { migrate } from '../db/migrate.ts';
 import { StartError } from '../errors.ts';
+import { keepYoung } from '../heap.ts';
 import { prepareQueueSchema } from '../queues/queue-schema.ts';
 import { welcome } from './welcome.ts';
 
@@ -30,6 +31,7 @@ const onSignals = (starting: Promise<RunningApp>): void => {
 };
 
 const run = async (roles: Roles, config: Config): Promise<RunningApp> => {
+  keepYoung();
   // Signals first: the start has long stretches in which nothing else runs.
   const starting = Promise.resolve().then(() => startApp(config, roles));
   onSignals(starting);

@@ -2,6 +2,7 @@
 import { Hono } from 'hono';
 import type { Ctx } from '../../src/context.ts';
 import { AppError } from '../../src/errors.ts';
+import { keepYoung } from '../../src/heap.ts';
 import { hashSecret, sameSecret } from '../../src/http/auth.ts';
 import { readBody } from '../../src/http/body.ts';
 import type { HttpEnv } from '../../src/http/env.ts';
@@ -49,6 +50,7 @@ const sinkOf = (ctx: Ctx, append: Appender): IngestSink => ({
   badSignature: () => undefined,
 });
 
+keepYoung();
 const ctx = benchCtx();
 const [what = ''] = process.argv.slice(2);
 

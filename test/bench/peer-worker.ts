@@ -1,5 +1,6 @@
 // The worker side of a comparison: `peer-worker.ts pg-boss | graphile-worker`. Applies events with the product's own transaction.
 import { Hono } from 'hono';
+import { keepYoung } from '../../src/heap.ts';
 import type { HttpEnv } from '../../src/http/env.ts';
 import { healthRoutes } from '../../src/http/health.ts';
 import { listen } from '../../src/http/server.ts';
@@ -8,6 +9,7 @@ import { groupCommit } from '../../src/queues/group-commit.ts';
 import { benchCtx } from './bench-ctx.ts';
 import { loadGraphile, startBoss } from './peer-queues.ts';
 
+keepYoung();
 const ctx = benchCtx();
 const url = ctx.config.DATABASE_URL ?? '';
 const largest = ctx.config.CERT_EVENT_BATCH_SIZE;

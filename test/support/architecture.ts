@@ -33,6 +33,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   farewell: ['http'],
   clock: [],
   cleanups: ['queues', 'errors'],
+  heap: [],
   errors: [],
 };
 
