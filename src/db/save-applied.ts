@@ -76,10 +76,10 @@ export const saveFailures = (tx: Tx, failed: readonly FailedTry[], now: number) 
 };
 
 /** Writes a decision: state, incidents and the events' own status, all in the caller's transaction. */
-export const saveDecision = async (tx: Tx, { domains, applied, failed }: Decision, now: number): Promise<void> => {
+export const saveDecision = (tx: Tx, { domains, applied, failed }: Decision, now: number): Promise<unknown> => {
   const touched = new Set(applied.map(({ domain }) => domain.id));
   const changed = domains.filter(({ domain }) => touched.has(domain.id));
-  await Promise.all([
+  return Promise.all([
     changed.length > 0 ? saveDomains(tx, changed, now) : null,
     applied.length > 0 ? saveEvents(tx, applied, now) : null,
     failed.length > 0 ? saveFailures(tx, failed, now) : null,

@@ -43,11 +43,11 @@ const insertIncidents = (tx: Tx, lines: readonly Line[], now: number) => tx`
     as u(id, domain_id, org_id, domain, type, tier, status, event_id, reason, context, resolved_by)`;
 
 /** Writes what was decided about incidents, behind the locks of their domains. */
-export const saveIncidents = async (tx: Tx, decided: readonly DecidedIncidents[], now: number): Promise<void> => {
+export const saveIncidents = (tx: Tx, decided: readonly DecidedIncidents[], now: number): Promise<unknown> => {
   const lines = decided.flatMap(({ domain, incidents }) => incidents.map((write) => ({ write, domain })));
   const known = lines.filter(({ write }) => write.id !== null);
   const fresh = lines.filter(({ write }) => write.id === null);
-  await Promise.all([
+  return Promise.all([
     // An incident that ends makes room for its successor, so updates go first.
     known.length > 0 ? updateIncidents(tx, known, now) : null,
     fresh.length > 0 ? insertIncidents(tx, fresh, now) : null,

@@ -1,21 +1,20 @@
 import type { Ctx } from '../context.ts';
 import { type ApplyScope, loadForApply, loadHistory } from '../db/apply.ts';
-import { isDataFault } from '../db/client.ts';
+import { isDataFault, type Tx } from '../db/client.ts';
 import { saveDecision, saveFailures } from '../db/save-applied.ts';
 import { AppError, messageOf } from '../errors.ts';
 import {
-  type AppliedEvent,
   decide,
-  type Decision,
   domainsToRefold,
   type FailedTry,
   failTry,
   type Limits,
+  type PendingEvent,
 } from '../lifecycle/decide.ts';
 import { onDatabase } from './on-database.ts';
 
 export interface Applied {
-  readonly applied: readonly AppliedEvent[];
+  readonly applied: readonly Pick<PendingEvent, 'id' | 'receivedAt'>[];
   readonly failed: readonly FailedTry[];
 }
 
@@ -28,16 +27,40 @@ const limitsOf = ({ config, now }: Ctx): Limits => ({
   baseBackoffSeconds: config.CERT_EVENT_BASE_BACKOFF_SECONDS,
 });
 
-const applyOnce = (ctx: Ctx, scope: ApplyScope): Promise<Decision> =>
+interface Outcome extends Applied {
+  /** Epoch ms when the first of the domains is to be looked at again. */
+  readonly lookDueAt: number;
+}
+
+interface Saving {
+  readonly saved: Promise<unknown>;
+  readonly outcome: Outcome;
+}
+
+/**
+ * Decides about a scope and begins to save that. All that was read and decided ends here: kept until it is saved, the rows of
+ * large groups would outlive the collections of the young generation.
+ */
+const decideAndSave = async (ctx: Ctx, tx: Tx, scope: ApplyScope): Promise<Saving> => {
+  const { domains, events, incidents } = await loadForApply(tx, scope);
+  // failpoint: apply.locked
+  const limits = limitsOf(ctx);
+  const history = await loadHistory(tx, domainsToRefold(domains, events));
+  const decision = decide(domains, events, history, incidents, limits);
+  const outcome = {
+    applied: decision.applied.map(({ event: { id, receivedAt } }) => ({ id, receivedAt })),
+    failed: decision.failed,
+    lookDueAt: Math.min(...decision.domains.map(({ schedule }) => schedule.lookDueAt ?? Number.POSITIVE_INFINITY)),
+  };
+  return { saved: saveDecision(tx, decision, limits.now), outcome };
+};
+
+const applyOnce = (ctx: Ctx, scope: ApplyScope): Promise<Outcome> =>
   ctx.db.sql.begin(async (tx) => {
-    const { domains, events, incidents } = await loadForApply(tx, scope);
-    // failpoint: apply.locked
-    const limits = limitsOf(ctx);
-    const history = await loadHistory(tx, domainsToRefold(domains, events));
-    const decision = decide(domains, events, history, incidents, limits);
-    await saveDecision(tx, decision, limits.now);
+    const { saved, outcome } = await decideAndSave(ctx, tx, scope);
+    await saved;
     // failpoint: apply.saved
-    return decision;
+    return outcome;
   });
 
 /** Records that these events could not be applied for a reason the fold does not know. */
@@ -66,15 +89,13 @@ const halves = (scope: Exclude<ApplyScope, { kind: 'event' }>): ApplyScope[] => 
  */
 export const applyScope = async (ctx: Ctx, scope: ApplyScope): Promise<Applied> => {
   try {
-    const decision = await onDatabase(() => applyOnce(ctx, scope));
+    const { applied, failed, lookDueAt } = await onDatabase(() => applyOnce(ctx, scope));
     // failpoint: apply.committed
     const appliedAt = ctx.now();
-    for (const { event } of decision.applied)
-      ctx.metrics.applyLatency.observe(Math.max(0, appliedAt - event.receivedAt) / 1000);
-    if (decision.domains.some(({ schedule: { lookDueAt } }) => lookDueAt !== null && lookDueAt <= appliedAt))
-      ctx.queues.kickSettle();
-    for (const { errorClass } of decision.failed) ctx.metrics.eventTries.inc({ error_class: errorClass });
-    return decision;
+    for (const { receivedAt } of applied) ctx.metrics.applyLatency.observe(Math.max(0, appliedAt - receivedAt) / 1000);
+    if (lookDueAt <= appliedAt) ctx.queues.kickSettle();
+    for (const { errorClass } of failed) ctx.metrics.eventTries.inc({ error_class: errorClass });
+    return { applied, failed };
   } catch (fault) {
     if (fault instanceof AppError) throw fault;
     if (scope.kind === 'event' || scope.ids.length === 1) {
