@@ -7,8 +7,12 @@ import { signedRequests } from './workload.ts';
 
 const saturatedSeconds = 30;
 const steadyRate = 1500;
+const thirds = ['first', 'second', 'last'] as const;
 
-/** The most memory each process holds: under all that the clients can push, then at a steady rate for the rest of the time. */
+/**
+ * The most memory each process holds: under all that the clients can push, then at a steady rate for the rest of the time, a
+ * third of it after the other, which tells whether it grows.
+ */
 export const memory: Case = async (infrastructure, { seconds }) => {
   const running = await startSubject('notafter, Redis', infrastructure, { worker: true });
   try {
@@ -31,8 +35,9 @@ export const memory: Case = async (infrastructure, { seconds }) => {
     };
     const saturated = Math.min(seconds, saturatedSeconds);
     await observe('saturated', () => closedLoop(target, { seconds: saturated }));
-    const steady = seconds - saturated;
-    if (steady > 0) await observe(`steady at ${steadyRate}/s`, () => openLoop(target, steadyRate, steady));
+    const steady = (seconds - saturated) / thirds.length;
+    for (const third of steady > 0 ? thirds : [])
+      await observe(`${steadyRate.toLocaleString('en')}/s, ${third} third`, () => openLoop(target, steadyRate, steady));
     await assertApplied(sql);
     return measures;
   } finally {
