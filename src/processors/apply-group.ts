@@ -35,7 +35,7 @@ export const groupApplier = (ctx: Ctx): ((payload: Payload<'apply-group'>) => Pr
     return groups.map((ids) => {
       const mine = new Set(ids);
       return {
-        applied: whole.applied.filter(({ id }) => mine.has(id)),
+        applied: whole.applied.filter((id) => mine.has(id)),
         failed: whole.failed.filter(({ event }) => mine.has(event.id)),
       };
     });

@@ -3,18 +3,12 @@ import { type ApplyScope, loadForApply, loadHistory } from '../db/apply.ts';
 import { isDataFault, type Tx } from '../db/client.ts';
 import { saveDecision, saveFailures } from '../db/save-applied.ts';
 import { AppError, messageOf } from '../errors.ts';
-import {
-  decide,
-  domainsToRefold,
-  type FailedTry,
-  failTry,
-  type Limits,
-  type PendingEvent,
-} from '../lifecycle/decide.ts';
+import { decide, domainsToRefold, type FailedTry, failTry, type Limits } from '../lifecycle/decide.ts';
 import { onDatabase } from './on-database.ts';
 
 export interface Applied {
-  readonly applied: readonly Pick<PendingEvent, 'id' | 'receivedAt'>[];
+  /** Ids of the events that were applied. */
+  readonly applied: readonly string[];
   readonly failed: readonly FailedTry[];
 }
 
@@ -28,6 +22,8 @@ const limitsOf = ({ config, now }: Ctx): Limits => ({
 });
 
 interface Outcome extends Applied {
+  /** Epoch ms of each event that was applied, in no order. */
+  readonly receivedAt: readonly number[];
   /** Epoch ms when the first of the domains is to be looked at again. */
   readonly lookDueAt: number;
 }
@@ -37,9 +33,11 @@ interface Saving {
   readonly outcome: Outcome;
 }
 
+const idsOf = (scope: ApplyScope): readonly string[] => (scope.kind === 'event' ? [scope.id] : scope.ids);
+
 /**
- * Decides about a scope and begins to save that. All that was read and decided ends here: kept until it is saved, the rows of
- * large groups would outlive the collections of the young generation.
+ * Decides about a scope and begins to save that. All that was read and decided ends here, the ids that were read too: kept until
+ * it is saved, the rows of large groups would outlive the collections of the young generation.
  */
 const decideAndSave = async (ctx: Ctx, tx: Tx, scope: ApplyScope): Promise<Saving> => {
   const { domains, events, incidents } = await loadForApply(tx, scope);
@@ -47,8 +45,10 @@ const decideAndSave = async (ctx: Ctx, tx: Tx, scope: ApplyScope): Promise<Savin
   const limits = limitsOf(ctx);
   const history = await loadHistory(tx, domainsToRefold(domains, events));
   const decision = decide(domains, events, history, incidents, limits);
+  const done = new Set(decision.applied.map(({ event }) => event.id));
   const outcome = {
-    applied: decision.applied.map(({ event: { id, receivedAt } }) => ({ id, receivedAt })),
+    applied: idsOf(scope).filter((id) => done.has(id)),
+    receivedAt: decision.applied.map(({ event }) => event.receivedAt),
     failed: decision.failed,
     lookDueAt: Math.min(...decision.domains.map(({ schedule }) => schedule.lookDueAt ?? Number.POSITIVE_INFINITY)),
   };
@@ -89,10 +89,10 @@ const halves = (scope: Exclude<ApplyScope, { kind: 'event' }>): ApplyScope[] => 
  */
 export const applyScope = async (ctx: Ctx, scope: ApplyScope): Promise<Applied> => {
   try {
-    const { applied, failed, lookDueAt } = await onDatabase(() => applyOnce(ctx, scope));
+    const { applied, failed, receivedAt, lookDueAt } = await onDatabase(() => applyOnce(ctx, scope));
     // failpoint: apply.committed
     const appliedAt = ctx.now();
-    for (const { receivedAt } of applied) ctx.metrics.applyLatency.observe(Math.max(0, appliedAt - receivedAt) / 1000);
+    for (const at of receivedAt) ctx.metrics.applyLatency.observe(Math.max(0, appliedAt - at) / 1000);
     if (lookDueAt <= appliedAt) ctx.queues.kickSettle();
     for (const { errorClass } of failed) ctx.metrics.eventTries.inc({ error_class: errorClass });
     return { applied, failed };
