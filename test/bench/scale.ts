@@ -90,7 +90,7 @@ const pages: readonly string[] = [
   '/dead-letters?domain=*.tenant-17.example.net',
   '/replays',
   '/notifications',
-  '/notifications?tab=dead',
+  '/notifications?status=dead',
   '/incidents',
   '/incidents?status=open&tier=3',
   '/sources',
