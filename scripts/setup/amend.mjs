@@ -4,38 +4,12 @@ import { fileURLToPath } from 'node:url';
 import { root, SetupError } from './exec.mjs';
 
 /**
- * What the installed text of a dependency is changed to until a release of it has the change.
- *
- * The pool of `postgres` is to give out the connection that came back last (docs/decisions/connections.md).
+ * What the installed text of a dependency is changed to until a release of it has the change (see
+ * docs/decisions/memory.md). All for one reason: V8 makes a function that is written as the value of a property in the
+ * old generation. What the function reaches is then kept until the next full collection: of a query or a command its text,
+ * its parameters and all that was answered.
  */
-const lastFirst = [
-  {
-    spec: 'postgres@3.4.9',
-    file: 'src/queue.js',
-    from: `    push: (x) => (xs.push(x), x),
-    shift:`,
-    to: `    push: (x) => (xs.push(x), x),
-    pop: () => xs.pop(),
-    shift:`,
-  },
-  {
-    spec: 'postgres@3.4.9',
-    file: 'src/index.js',
-    from: `    if (open.length)
-      return go(open.shift(), query)
-`,
-    to: `    if (open.length)
-      return go(open.pop(), query)
-`,
-  },
-];
-
-/**
- * V8 makes a function that is written as the value of a property in the old generation. What the function reaches is then kept
- * until the next full collection: of a query or a command its text, its parameters and all that was answered
- * (docs/decisions/memory.md).
- */
-const shortLived = [
+const amendments = [
   {
     spec: 'postgres@3.4.9',
     file: 'src/query.js',
@@ -121,8 +95,6 @@ const shortLived = [
 `,
   },
 ];
-
-const amendments = [...lastFirst, ...shortLived];
 
 /** Amendments that are still to be made, each with its file. */
 function missing() {
