@@ -45,7 +45,7 @@ const targets: readonly Target[] = [
     least: 20_000,
   },
   {
-    what: '· of 10,000, most of it before code is compiled',
+    what: '· of 10,000, the first second of a worker',
     part: 'drain',
     subject: `${redis}, 10,000 waiting`,
     value: 'events/s',
@@ -81,7 +81,8 @@ const targets: readonly Target[] = [
     subject: '1,500/s, last third',
     value,
     over: '1,500/s, first third',
-    most: 1.1,
+    // Full collections come at their own times: flat memory goes up and down by a fifth.
+    most: 1.25,
   })),
   { what: 'slowest list p99 ms', part: 'reads at scale', subject: 'slowest', value: 'p99 ms', most: 50 },
   { what: 'slowest page p99 ms', part: 'console at scale', subject: 'slowest', value: 'p99 ms', most: 200 },
